@@ -1,0 +1,227 @@
+"""DuckDB over the lake's Parquet files: named statements in, Arrow tables out.
+
+The files are named one by one, never globbed: a table's folder also holds files that no reader
+may see (checkpoints, removed files, files of a commit that never came).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import duckdb
+import pyarrow as pa
+
+from ctanalytics import untrusted
+from ctanalytics.engines import statements
+from ctanalytics.errors import QueryError
+
+_READS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+_PARAMETER = re.compile(r"\$([a-z_]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class TableFiles:
+    """The Parquet files that make up a table now, and the columns all of them share.
+
+    A partition column is read from the path (`.../event_date=2026-11-24/...`).
+    """
+
+    schema: pa.Schema
+    files: Sequence[str] = ()
+    partition: str | None = None
+
+
+@dataclass
+class Engine:
+    """One DuckDB session whose tables `lake.<name>` and published views are in place.
+
+    Not safe to use from two threads; `cursor()` gives a second session on the same tables.
+    """
+
+    tables: Mapping[str, TableFiles]
+    threads: int | None = None
+    memory_bytes: int | None = None
+    directories: Sequence[str] = ()
+    """With `locked`: the only places whose files may be read."""
+    locked: bool = False
+    filesystem: Any = None  # an fsspec filesystem for lake files that are not local
+    extra_views: Mapping[str, str] = field(default_factory=dict)
+    connection: duckdb.DuckDBPyConnection = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.connection = duckdb.connect(":memory:")
+        run = self.connection.execute
+        run("set timezone = 'UTC'")
+        run("set autoinstall_known_extensions = false")
+        run("set autoload_known_extensions = false")
+        run("set enable_progress_bar = false")
+        if self.threads:
+            run(f"set threads = {int(self.threads)}")
+        if self.memory_bytes:
+            run(f"set memory_limit = '{int(self.memory_bytes)}B'")
+        if self.filesystem is not None:
+            self.connection.register_filesystem(self.filesystem)
+        run("create schema lake")
+        for name, table in self.tables.items():
+            self._create_table(name, table)
+        for name in _in_order(statements.names("views")):
+            self._create_view(name.removeprefix("views/"), statements.statement(name))
+        for name, text in self.extra_views.items():
+            self._create_view(name, text)
+        if self.locked:
+            places = ", ".join(untrusted.sql_text(place) for place in self.directories)
+            run(f"set allowed_directories = [{places}]")
+            run("set enable_external_access = false")
+            run("set lock_configuration = true")
+
+    def _create_table(self, name: str, table: TableFiles) -> None:
+        quoted = f"lake.{untrusted.sql_identifier(name)}"
+        if not table.files:
+            empty = table.schema.empty_table()
+            self.connection.register("ctanalytics_empty", empty)
+            self.connection.execute(f"create table {quoted} as from ctanalytics_empty")
+            self.connection.unregister("ctanalytics_empty")
+            return
+        files = ", ".join(untrusted.sql_text(file) for file in table.files)
+        columns = ", ".join(untrusted.sql_identifier(column) for column in table.schema.names)
+        options = "hive_partitioning = false"
+        if table.partition:
+            options = (
+                f"hive_partitioning = true, hive_types = {{{untrusted.sql_text(table.partition)}: DATE}}"
+            )
+        self.connection.execute(
+            f"create view {quoted} as select {columns} from read_parquet([{files}], {options})"
+        )
+
+    def _create_view(self, name: str, text: str) -> None:
+        self.connection.execute(f"create view {untrusted.sql_identifier(name)} as {text}")
+
+    def run(self, name: str, **values: Any) -> pa.Table:
+        """Run a shipped statement, such as run("detectors/call_rate", since=..., until=...).
+
+        A `since` or `until` also binds `$since_date` / `$until_date`, the UTC dates that
+        statements give to DuckDB so that it opens only the files of those dates.
+        """
+        text = statements.statement(name)
+        values = with_dates(values)
+        wanted = set(_PARAMETER.findall(_without_comments(text)))
+        return self._arrow(text, {key: values[key] for key in values if key in wanted})
+
+    def sql(self, text: str, values: Mapping[str, Any] | Sequence[Any] | None = None) -> pa.Table:
+        """Run SQL of our own with bound values."""
+        return self._arrow(text, values)
+
+    def query(self, text: str) -> pa.Table:
+        """Run a user's SQL: one statement, that reads.
+
+        Raises:
+            QueryError: it is not SQL, is more than one statement, or does more than read.
+        """
+        with _foreign_errors(text):
+            _require_read(text)
+            return self._arrow(text, None)
+
+    def stream(self, text: str, rows: int = 65_536) -> pa.RecordBatchReader:
+        """Run a user's SQL and hand out its rows in batches; raises as `query` does."""
+        with _foreign_errors(text):
+            _require_read(text)
+            return self.connection.execute(text).to_arrow_reader(rows)
+
+    def explain(self, text: str) -> str:
+        """Return DuckDB's plan of a user's SQL; raises as `query` does."""
+        with _foreign_errors(text):
+            _require_read(text)
+            rows = self.connection.execute(f"explain {text}").fetchall()
+        return "\n".join(str(row[-1]) for row in rows)
+
+    def register(self, name: str, table: pa.Table) -> None:
+        """Make an Arrow table readable by name in this session."""
+        self.connection.register(name, table)
+
+    def interrupt(self) -> None:
+        """Stop the statement that runs now; it ends with a QueryError."""
+        self.connection.interrupt()
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return a second session on the same tables, for another thread."""
+        return self.connection.cursor()
+
+    def close(self) -> None:
+        """End the session."""
+        self.connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _arrow(self, text: str, values: Any) -> pa.Table:
+        return self.connection.execute(text, values).to_arrow_table()
+
+
+def _require_read(text: str) -> None:
+    found = duckdb.extract_statements(text)
+    if len(found) != 1:
+        raise QueryError(
+            f"{len(found)} statements where one is expected",
+            where=untrusted.one_line(text),
+            mend="run one statement at a time",
+        )
+    if found[0].type not in _READS:
+        raise QueryError(
+            f"a {found[0].type.name} statement is not allowed: the lake is read-only here",
+            where=untrusted.one_line(text),
+            mend="use SELECT; write results with --output",
+        )
+
+
+@contextmanager
+def _foreign_errors(text: str) -> Iterator[None]:
+    """Turn DuckDB's errors about a user's SQL into ours."""
+    try:
+        yield
+    except duckdb.Error as error:
+        # DuckDB's message already points at the place with a caret line.
+        raise QueryError(
+            untrusted.terminal(error),
+            where=untrusted.one_line(text),
+            mend="`ctanalytics views` lists the views and their columns",
+        ) from error
+
+
+def with_dates(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Add `since_date` and `until_date` to `since` and `until` (UTC, half-open)."""
+    found = dict(values)
+    if isinstance(values.get("since"), dt.datetime):
+        found.setdefault("since_date", values["since"].astimezone(dt.UTC).date())
+    if isinstance(values.get("until"), dt.datetime):
+        last = values["until"].astimezone(dt.UTC) - dt.timedelta(microseconds=1)
+        found.setdefault("until_date", last.date())
+    return found
+
+
+def _without_comments(text: str) -> str:
+    return "\n".join(line.split("--", 1)[0] for line in text.splitlines())
+
+
+def _in_order(names: Iterable[str]) -> Iterator[str]:
+    """Views after the views that they read, by their headers."""
+    waiting = {name: _reads(name) for name in names}
+    while waiting:
+        ready = sorted(name for name, reads in waiting.items() if not reads & waiting.keys())
+        if not ready:
+            raise RuntimeError(f"views read each other in a circle: {sorted(waiting)}")
+        for name in ready:
+            yield name
+            del waiting[name]
+
+
+def _reads(name: str) -> set[str]:
+    reads = statements.header(name).get("reads", "")
+    return {f"views/{word}" for word in re.findall(r"[a-z_.]+", reads) if f"views/{word}" != name}

@@ -1,0 +1,92 @@
+"""The executor of one machine: processes, each given one part at a time."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+
+from ctanalytics.engines.executor import Part, Result
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass
+class LocalExecutor:
+    """Worker processes, started at the first map and kept until closed.
+
+    With one worker everything runs in this process. Few parts wait ready at a time, so that an
+    endless stream of parts takes bounded memory.
+    """
+
+    workers: int = field(default_factory=cores)
+    _pool: ProcessPoolExecutor | None = field(default=None, init=False, repr=False)
+
+    def map(self, function: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
+        """Yield results as they come; see `engines.executor.Executor`."""
+        if self.workers <= 1:
+            yield from map(function, parts)
+            return
+        if self._pool is None:
+            # spawn: a fork of a process that runs Arrow's and DuckDB's threads can hang.
+            self._pool = ProcessPoolExecutor(
+                self.workers, mp_context=multiprocessing.get_context("spawn"), initializer=_quiet
+            )
+        waiting: set[Future[Result]] = set()
+        try:
+            for part in parts:
+                waiting.add(self._pool.submit(function, part))
+                if len(waiting) >= 2 * self.workers:
+                    done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        yield future.result()
+            while waiting:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def close(self) -> None:
+        """Stop the workers; parts that were not begun are dropped."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _quiet() -> None:
+    """In a worker: leave Ctrl-C to the driver, take one thread, and end when the driver ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    pa.set_cpu_count(1)
+    threading.Thread(target=_end_with_driver, daemon=True).start()
+
+
+def _end_with_driver() -> None:
+    # A driver that was killed closes no queue, and its workers would wait for work for ever.
+    driver = multiprocessing.parent_process()
+    if driver is not None:
+        driver.join()
+        os._exit(1)

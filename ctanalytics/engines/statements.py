@@ -1,0 +1,51 @@
+"""Finds the SQL statements that ship with the package, by name."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib import resources
+
+_HEADER = re.compile(r"^--\s*(?P<field>grain|reads|units|params):\s*(?P<text>.+)$")
+
+
+@cache
+def statement(name: str) -> str:
+    """Return the text of `sql/<name>.sql`, such as "views/users".
+
+    Raises:
+        KeyError: there is no such statement; a fault of the program, not of the user.
+    """
+    file = resources.files("ctanalytics").joinpath("sql", *f"{name}.sql".split("/"))
+    if not file.is_file():
+        raise KeyError(name)
+    return file.read_text("utf-8")
+
+
+@cache
+def names(folder: str) -> tuple[str, ...]:
+    """Return the names of all statements of a folder, sorted: ("views/accounts", ...)."""
+    home = resources.files("ctanalytics").joinpath("sql", folder)
+    return tuple(
+        sorted(
+            f"{folder}/{file.name.removesuffix('.sql')}"
+            for file in home.iterdir()
+            if file.name.endswith(".sql")
+        )
+    )
+
+
+@cache
+def header(name: str) -> dict[str, str]:
+    """Return a statement's header: `about` (first comment lines), grain, reads, units, params."""
+    found: dict[str, str] = {}
+    about: list[str] = []
+    for line in statement(name).splitlines():
+        if not line.startswith("--"):
+            break
+        match = _HEADER.match(line)
+        if match:
+            found[match["field"]] = match["text"].strip()
+        elif not found:
+            about.append(line.removeprefix("--").strip())
+    return {"about": " ".join(about), **found}

@@ -1,0 +1,211 @@
+"""Settings: flags first, then CTANALYTICS_* variables, then ctanalytics.toml, then these defaults.
+
+`[ingest] workers = 2` in the file is CTANALYTICS_INGEST_WORKERS in the environment and
+`ingest.workers` in the messages. Every default stands here once, with its unit.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ctanalytics.errors import SettingsError
+
+FILE_NAME = "ctanalytics.toml"
+ENV_PREFIX = "CTANALYTICS_"
+
+
+class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of a settings section."""
+
+
+class Aws(Struct):
+    """How one part (source, lake, emit) reaches AWS; empty means what boto3 finds by itself."""
+
+    profile: str = ""
+    region: str = ""
+    role_arn: str = ""
+    external_id: str = ""
+    endpoint_url: str = ""  # else AWS_ENDPOINT_URL
+
+
+class LakeAws(Aws):
+    """The lake's access to AWS, and how its objects are encrypted."""
+
+    sse: str = ""  # "aws:kms" or "AES256"; empty: the bucket's default
+    kms_key_id: str = ""
+
+
+class Ingest(Struct):
+    """Limits and shapes of an ingest."""
+
+    workers: int = 0  # processes; 0: one for each core this process may use
+    plan_bytes: int = 128 * 1024 * 1024  # compressed bytes of objects in one plan
+    plan_objects: int = 20_000
+    part_bytes: int = 8 * 1024 * 1024  # compressed bytes that one worker decodes at a time
+    part_objects: int = 2_000
+    requests_in_flight: int = 16  # S3 GETs of one worker
+    max_object_bytes: int = 256 * 1024 * 1024  # compressed
+    max_decompressed_bytes: int = 1024 * 1024 * 1024
+    max_expansion: int = 1_100  # decompressed : compressed; gzip itself can't exceed 1,032
+    first_days: int = 35  # of an S3 source with no ledger and no --since
+    delivery_slack_days: int = 31  # CloudTrail retries a failed delivery for 30 days
+    relist_days: int = 32
+
+
+class Detect(Struct):
+    """What may page, and how often."""
+
+    days: int = 14  # window when neither --since nor --until is given, up to the newest event
+    budget: float = 7.0  # false pages per week that the whole lake may cause
+    share_surge: float = 0.6
+    share_stop: float = 0.2
+    share_behaviour: float = 0.2
+    watermark_minutes: int = 15  # events older than this are taken as delivered
+    seed: int = 20130
+
+
+class Emit(Struct):
+    """Where anomalies go."""
+
+    targets: list[str] = []
+    min_severity: str = "medium"
+    include_backfill: bool = False
+    backfill_hours: float = 24.0  # ended longer before detection: in the report, not sent
+
+
+class Report(Struct):
+    """What a report shows."""
+
+    output: str = "report"
+    top: int = 20  # rows of each activity table
+
+
+class Settings(Struct):
+    """All settings of a run."""
+
+    lake: str = ""
+    sources: list[str] = []
+    log_format: str = "text"  # or json
+    quiet: bool = False
+    source_aws: Aws = Aws()
+    lake_aws: LakeAws = LakeAws()
+    emit_aws: Aws = Aws()
+    ingest: Ingest = Ingest()
+    detect: Detect = Detect()
+    emit: Emit = Emit()
+    report: Report = Report()
+
+
+def load(
+    flags: Mapping[str, Any] | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    file: Path | None = None,
+) -> Settings:
+    """Read the settings from all their places; the first that speaks wins.
+
+    Args:
+        flags: dotted names to values, such as {"detect.budget": 1.0}; None values are ignored.
+        environ: the environment; `os.environ` when not given.
+        file: a settings file that must exist; else ./ctanalytics.toml when there is one.
+
+    Raises:
+        SettingsError: naming every unknown or wrong setting at once.
+    """
+    environ = os.environ if environ is None else environ
+    known = dict(_fields(Settings))
+    given: dict[str, tuple[Any, str]] = {}
+    faults: list[str] = []
+    path = file or Path(environ.get(ENV_PREFIX + "CONFIG", FILE_NAME))
+    if path.is_file():
+        for name, value in _flatten(_read_toml(path), known):
+            given[name] = (value, str(path))
+    elif file or ENV_PREFIX + "CONFIG" in environ:
+        raise SettingsError(
+            "there is no such settings file", where=str(path), mend="name a file that exists"
+        )
+    for name, kind in known.items():
+        variable = ENV_PREFIX + name.replace(".", "_").upper()
+        if variable in environ:
+            text = environ[variable]
+            is_list = getattr(kind, "__origin__", None) is list
+            given[name] = (text.split(",") if is_list else text, variable)
+    for name, value in (flags or {}).items():
+        if value is not None:
+            given[name] = (value, "--" + name.rsplit(".", 1)[-1].replace("_", "-"))
+    tree: dict[str, Any] = {}
+    for name, (value, origin) in sorted(given.items()):
+        if name not in known:
+            faults.append(f"{name} ({origin}): there is no such setting")
+            continue
+        try:
+            converted = msgspec.convert(value, known[name], strict=False)
+        except msgspec.ValidationError as error:
+            faults.append(f"{name} ({origin}): {error}")
+            continue
+        _put(tree, name, converted)
+    if not faults:
+        settings: Settings = msgspec.convert(tree, Settings)
+        faults = list(_out_of_range(settings))
+        if not faults:
+            return settings
+    raise SettingsError(
+        "settings that can't be used: " + "; ".join(faults),
+        where=str(path) if path.is_file() else "flags and CTANALYTICS_* variables",
+        mend="correct them; `docs/settings.md` lists all settings with their units",
+    )
+
+
+def _out_of_range(settings: Settings) -> Iterator[str]:
+    for name in ("plan_bytes", "plan_objects", "part_bytes", "part_objects", "requests_in_flight"):
+        if getattr(settings.ingest, name) < 1:
+            yield f"ingest.{name}: must be at least 1"
+    if settings.ingest.workers < 0:
+        yield "ingest.workers: must be 0 (one for each core) or more"
+    if not settings.detect.budget > 0:
+        yield "detect.budget: must be more than 0 (false pages per week)"
+    if settings.emit.min_severity not in ("info", "low", "medium", "high", "critical"):
+        yield "emit.min_severity: must be info, low, medium, high or critical"
+    if settings.log_format not in ("text", "json"):
+        yield "log_format: must be text or json"
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"the settings file is not TOML: {error}", where=str(path), mend="correct that line"
+        ) from error
+
+
+def _fields(section: type[Struct], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for field in msgspec.structs.fields(section):
+        if isinstance(field.type, type) and issubclass(field.type, Struct):
+            yield from _fields(field.type, f"{prefix}{field.name}.")
+        else:
+            yield prefix + field.name, field.type
+
+
+def _flatten(
+    tree: Mapping[str, Any], known: Mapping[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        name = prefix + key
+        if isinstance(value, dict) and name not in known:
+            yield from _flatten(value, known, name + ".")
+        else:
+            yield name, value
+
+
+def _put(tree: dict[str, Any], name: str, value: Any) -> None:
+    *sections, leaf = name.split(".")
+    for section in sections:
+        tree = tree.setdefault(section, {})
+    tree[leaf] = value
