@@ -71,3 +71,19 @@ def anomaly_id(detector: str, kind: str, key: str, started_at: dt.datetime) -> s
 def severity_rank(severity: str) -> int:
     """Return the place of a severity in SEVERITIES, 0 for info."""
     return SEVERITIES.index(severity)
+
+
+OUTBOX: Final = pa.schema(
+    [
+        pa.field("anomaly_id", pa.string(), nullable=False),
+        pa.field("state", pa.string(), nullable=False),  # of the anomaly when it was handled
+        pa.field("revision", pa.int32(), nullable=False),
+        pa.field("target", pa.string(), nullable=False),  # as the user wrote it, sns:ARN
+        pa.field("outcome", pa.string(), nullable=False),  # sent, failed, suppressed
+        pa.field("reason", pa.string()),  # why failed or suppressed
+        pa.field("attempts", pa.int32(), nullable=False),
+        pa.field("message_id", pa.string()),  # the provider's, where it gives one
+        pa.field("at", TIMESTAMP, nullable=False),
+    ]
+)
+"""What became of each anomaly at each target; append-only, the newest row of a key counts."""
