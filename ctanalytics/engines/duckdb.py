@@ -130,7 +130,7 @@ class Engine:
         """Run a user's SQL and hand out its rows in batches; raises as `query` does."""
         with _foreign_errors(text):
             _require_read(text)
-            return self.connection.execute(text).to_arrow_reader(rows)
+            return self.connection.sql(text).to_arrow_reader(rows)
 
     def explain(self, text: str) -> str:
         """Return DuckDB's plan of a user's SQL; raises as `query` does."""
@@ -162,7 +162,7 @@ class Engine:
         self.close()
 
     def _arrow(self, text: str, values: Any) -> pa.Table:
-        return self.connection.execute(text, values).to_arrow_table()
+        return self.connection.sql(text, params=values).to_arrow_table()
 
 
 def _require_read(text: str) -> None:
