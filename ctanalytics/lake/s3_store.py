@@ -1,0 +1,181 @@
+"""A lake in S3: each file an object, `put_once` a conditional put."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ctanalytics import aws as amazon
+from ctanalytics.aws_errors import LAKE, aws_errors, explain
+from ctanalytics.errors import LakeError
+from ctanalytics.lake.store import checked, probe_store
+from ctanalytics.settings import LakeAws
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+_CONFLICTS = 10  # tries of a conditional put that another put disturbs
+
+
+@dataclass(frozen=True)
+class S3Store:
+    """A lake below a prefix of a bucket."""
+
+    bucket: str
+    prefix: str
+    aws: LakeAws
+
+    @property
+    def uri(self) -> str:
+        """See `Store`."""
+        return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
+
+    def read(self, path: str) -> bytes:
+        """See `Store`."""
+        from botocore.exceptions import ClientError
+
+        with aws_errors(self.location(path), LAKE):
+            try:
+                return amazon.read_object(self._client(), self.bucket, self._key(path))
+            except ClientError as error:
+                if explain(error).kind == "gone":
+                    raise FileNotFoundError(self.location(path)) from error
+                raise
+
+    def write(self, path: str, data: bytes) -> None:
+        """See `Store`."""
+        with aws_errors(self.location(path), LAKE):
+            self._client().put_object(
+                Bucket=self.bucket, Key=self._key(path), Body=data, **self._encryption()
+            )
+
+    def put_once(self, path: str, data: bytes) -> bool:
+        """See `Store`."""
+        from botocore.exceptions import ClientError
+
+        with aws_errors(self.location(path), LAKE):
+            for attempt in range(1, _CONFLICTS + 1):
+                try:
+                    self._client().put_object(
+                        Bucket=self.bucket,
+                        Key=self._key(path),
+                        Body=data,
+                        IfNoneMatch="*",
+                        **self._encryption(),
+                    )
+                    return True
+                except ClientError as error:
+                    answer = error.response["ResponseMetadata"]
+                    status = answer["HTTPStatusCode"]
+                    if status == 412:
+                        # A put whose answer was lost and that botocore sent again meets itself.
+                        again = attempt > 1 or answer.get("RetryAttempts", 0) > 0
+                        return again and self.read(path) == data
+                    # 409: another put or delete of the same key is under way; its end decides.
+                    if status != 409 or attempt == _CONFLICTS:
+                        raise
+                    amazon.pause(attempt)
+        raise AssertionError("the last attempt returns or raises")
+
+    def exists(self, path: str) -> bool:
+        """See `Store`."""
+        from botocore.exceptions import ClientError
+
+        with aws_errors(self.location(path), LAKE):
+            try:
+                self._client().head_object(Bucket=self.bucket, Key=self._key(path))
+            except ClientError as error:
+                if explain(error).kind == "gone":
+                    return False
+                raise
+        return True
+
+    def list(self, prefix: str = "") -> Iterator[str]:
+        """See `Store`."""
+        root = f"{self.prefix}/" if self.prefix else ""
+        with aws_errors(self.uri, LAKE):
+            pages = self._client().get_paginator("list_objects_v2")
+            for page in pages.paginate(Bucket=self.bucket, Prefix=root + prefix):
+                for found in page.get("Contents", []):
+                    yield found["Key"].removeprefix(root)
+
+    def delete(self, path: str) -> None:
+        """See `Store`."""
+        with aws_errors(self.location(path), LAKE):
+            self._client().delete_object(Bucket=self.bucket, Key=self._key(path))
+
+    def delete_tree(self, prefix: str) -> None:
+        """See `Store`."""
+        paths = list(self.list(f"{checked(prefix.rstrip('/'))}/"))
+        for start in range(0, len(paths), 1_000):
+            keys = [self._key(path) for path in paths[start : start + 1_000]]
+            with aws_errors(self.location(prefix.rstrip("/")), LAKE):
+                answer = self._client().delete_objects(
+                    Bucket=self.bucket,
+                    Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True},
+                )
+            for fault in answer.get("Errors", []):
+                raise LakeError(
+                    f"S3 did not delete it: {fault.get('Message', fault.get('Code', ''))}",
+                    where=f"s3://{self.bucket}/{fault.get('Key', '')}",
+                    mend="allow s3:DeleteObject below the lake",
+                )
+
+    def location(self, path: str = "") -> str:
+        """See `Store`."""
+        return f"{self.uri}/{checked(path)}" if path else self.uri
+
+    def storage_options(self) -> dict[str, str] | None:
+        """See `Store`.
+
+        The keys are those of now: a session of an hour outlives no longer-running handle.
+        """
+        with aws_errors(self.uri, LAKE):
+            s3 = self._client()
+            keys = amazon.frozen_credentials(self.aws)
+        endpoint = s3.meta.endpoint_url
+        options: dict[str, str] = {
+            "aws_region": self.region,
+            # Always named: deltalake knows only the endpoints of the commercial regions.
+            "aws_endpoint": endpoint,
+            "aws_virtual_hosted_style_request": "false",
+            "aws_conditional_put": "etag",
+            "aws_access_key_id": keys.access_key or "",
+            "aws_secret_access_key": keys.secret_key or "",
+            "allow_http": str(endpoint.startswith("http://")).lower(),
+        }
+        if keys.token:
+            options["aws_session_token"] = keys.token
+        if self.aws.sse:
+            options["aws_server_side_encryption"] = self.aws.sse
+        if self.aws.kms_key_id:
+            options["aws_sse_kms_key_id"] = self.aws.kms_key_id
+        proxy = amazon.proxy_of(endpoint)
+        return options | ({"proxy_url": proxy} if proxy else {})
+
+    def filesystem(self) -> Any:
+        """See `Store`."""
+        from ctanalytics.lake.s3_files import S3Files
+
+        return S3Files(self.storage_options)
+
+    def probe(self) -> None:
+        """See `Store`."""
+        probe_store(self)
+
+    def _key(self, path: str) -> str:
+        return f"{self.prefix}/{checked(path)}" if self.prefix else checked(path)
+
+    def _encryption(self) -> dict[str, Any]:
+        wanted = {"ServerSideEncryption": self.aws.sse, "SSEKMSKeyId": self.aws.kms_key_id}
+        return {name: value for name, value in wanted.items() if value}
+
+    @functools.cached_property
+    def region(self) -> str:
+        """The bucket's region, asked for once unless the settings name it."""
+        return self.aws.region or amazon.bucket_region(self.bucket, self.aws)
+
+    def _client(self) -> S3Client:
+        return amazon.client("s3", self.aws, region=self.region)

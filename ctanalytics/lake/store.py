@@ -1,0 +1,303 @@
+"""Where a lake's files are: a local folder or a prefix in S3, written whole or not at all.
+
+Paths are relative to the lake's root and separated by "/". `put_once` is what all exactly-once
+promises rest on: of two writers of one path, one wins, and the other learns it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from ctanalytics.aws import bucket_of
+from ctanalytics.errors import LakeError, LakeUnsafe, UsageError
+from ctanalytics.settings import LakeAws
+
+_TEMPORARY = ".tmp-"
+
+
+class Store(Protocol):
+    """The files of one lake."""
+
+    @property
+    def uri(self) -> str:
+        """The root: an absolute path, or s3://bucket/prefix."""
+        ...
+
+    @property
+    def aws(self) -> LakeAws:
+        """How AWS is reached; without meaning for a local lake."""
+        ...
+
+    def read(self, path: str) -> bytes:
+        """Return a file's bytes; FileNotFoundError when it is absent."""
+        ...
+
+    def write(self, path: str, data: bytes) -> None:
+        """Create or replace a file; readers see the old bytes or the new ones, and it lasts."""
+        ...
+
+    def put_once(self, path: str, data: bytes) -> bool:
+        """Create a file unless it exists; False, and nothing done, when it does.
+
+        The data should hold something of the writer's own (an owner id): after a broken
+        connection, that is how a writer knows its own put again.
+        """
+        ...
+
+    def exists(self, path: str) -> bool:
+        """Tell whether there is such a file."""
+        ...
+
+    def list(self, prefix: str = "") -> Iterator[str]:
+        """Yield the paths that start with a text, in the order of their bytes."""
+        ...
+
+    def delete(self, path: str) -> None:
+        """Remove a file; an absent one is fine."""
+        ...
+
+    def delete_tree(self, prefix: str) -> None:
+        """Remove all files below a folder."""
+        ...
+
+    def location(self, path: str = "") -> str:
+        """Return where a file is, as readers of Parquet and Delta take it."""
+        ...
+
+    def storage_options(self) -> dict[str, str] | None:
+        """Return what `deltalake` needs to reach the lake; ask again for every open table."""
+        ...
+
+    def filesystem(self) -> Any:
+        """Return an fsspec filesystem for DuckDB, or None when the files are local."""
+        ...
+
+    def probe(self) -> None:
+        """Make sure that of two writers of one path only one wins.
+
+        Raises:
+            LakeUnsafe: this place can't promise it, and commits could be lost.
+        """
+        ...
+
+
+def open_store(uri: str, aws: LakeAws) -> Store:
+    """Return the store at a place; nothing is read or created yet.
+
+    Raises:
+        UsageError: the place is neither a folder nor s3://bucket/prefix.
+    """
+    place = bucket_of(uri)
+    if place is not None:
+        bucket, prefix = place
+        if not bucket:
+            raise UsageError("the lake's bucket is missing", where=uri, mend="s3://BUCKET/PREFIX")
+        from ctanalytics.lake.s3_store import S3Store
+
+        return S3Store(bucket, prefix.strip("/"), aws)
+    if "://" in uri or not uri:
+        raise UsageError(
+            "a lake is a folder or s3://bucket/prefix", where=uri, mend="give --lake one of these"
+        )
+    return LocalStore(str(Path(uri).absolute()), aws)
+
+
+def store_spec(store: Store) -> dict[str, Any]:
+    """Return what makes the store again in another process, as JSON-able data without secrets."""
+    return {"uri": store.uri, "aws": msgspec.to_builtins(store.aws)}
+
+
+def store_from(spec: dict[str, Any]) -> Store:
+    """Open the store that `store_spec` described."""
+    return open_store(spec["uri"], msgspec.convert(spec["aws"], LakeAws))
+
+
+def checked(path: str) -> str:
+    """Return a path within a lake as it is; ValueError when it leads elsewhere."""
+    if not path or path.startswith("/") or any(x in ("", ".", "..") for x in path.split("/")):
+        raise ValueError(f"not a path within a lake: {path!r}")
+    return path
+
+
+def probe_store(store: Store) -> None:
+    """Put an object twice; see `Store.probe`."""
+    path = f"leases/probe-{uuid.uuid4().hex}"
+    try:
+        first = store.put_once(path, b"first " + uuid.uuid4().bytes)
+        second = store.put_once(path, b"second " + uuid.uuid4().bytes)
+    finally:
+        store.delete(path)
+    if not first or second:
+        raise LakeUnsafe(
+            "this place does not honour put-if-absent: two writers could both win, "
+            "and events would be lost without an error",
+            where=store.uri,
+            mend="use Amazon S3, or a server that honours If-None-Match on PutObject",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LocalStore:
+    """A lake in a folder, for its owner alone: folders 0700, files 0600."""
+
+    uri: str
+    aws: LakeAws = field(default_factory=LakeAws)
+
+    def _path(self, path: str) -> Path:
+        return Path(self.uri, checked(path))
+
+    def read(self, path: str) -> bytes:
+        """See `Store`."""
+        with _local_errors(self.uri):
+            return self._path(path).read_bytes()
+
+    def write(self, path: str, data: bytes) -> None:
+        """See `Store`."""
+        target = self._path(path)
+        with _local_errors(self.uri):
+            temporary = _write_temporary(target, data)
+            temporary.replace(target)
+            _sync_folder(target.parent)
+
+    def put_once(self, path: str, data: bytes) -> bool:
+        """See `Store`."""
+        target = self._path(path)
+        with _local_errors(self.uri):
+            temporary = _write_temporary(target, data)
+            try:
+                # Unlike a rename, a link fails when the name is taken.
+                os.link(temporary, target)
+            except FileExistsError:
+                # A network file system may answer so to its own repeated request.
+                return temporary.stat().st_nlink == 2
+            except OSError as error:
+                if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+                    raise
+                raise LakeUnsafe(
+                    "this file system has no hard links, by which one of two writers wins",
+                    where=self.uri,
+                    mend="put the lake on another file system, or in S3",
+                ) from error
+            finally:
+                temporary.unlink()
+            _sync_folder(target.parent)
+        return True
+
+    def exists(self, path: str) -> bool:
+        """See `Store`."""
+        return self._path(path).is_file()
+
+    def list(self, prefix: str = "") -> Iterator[str]:
+        """See `Store`."""
+        folder, slash, _ = prefix.rpartition("/")
+        with _local_errors(self.uri):
+            for path in _walk(Path(self.uri, folder), folder + slash):
+                if path.startswith(prefix):
+                    yield path
+
+    def delete(self, path: str) -> None:
+        """See `Store`."""
+        with _local_errors(self.uri):
+            self._path(path).unlink(missing_ok=True)
+
+    def delete_tree(self, prefix: str) -> None:
+        """See `Store`."""
+        root = self._path(prefix.rstrip("/"))
+        with _local_errors(self.uri):
+            for folder, _, names in os.walk(root, topdown=False):
+                for name in names:
+                    Path(folder, name).unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # another writer has just put a file there
+                    Path(folder).rmdir()
+
+    def location(self, path: str = "") -> str:
+        """See `Store`."""
+        return str(self._path(path)) if path else self.uri
+
+    def storage_options(self) -> dict[str, str] | None:
+        """See `Store`."""
+        return None
+
+    def filesystem(self) -> Any:
+        """See `Store`."""
+        return None
+
+    def probe(self) -> None:
+        """See `Store`."""
+        probe_store(self)
+
+
+@contextlib.contextmanager
+def _local_errors(uri: str) -> Iterator[None]:
+    """Turn the system's errors into ours; that a file is absent is for the caller to judge."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except PermissionError as error:
+        raise LakeError(
+            f"the lake may not be used: {error.strerror}",
+            where=str(error.filename or uri),
+            mend="a lake belongs to one user; run as that user, or give it to this one",
+        ) from error
+    except OSError as error:
+        raise LakeError(
+            f"the lake's files can't be read or written: {error.strerror}",
+            where=str(error.filename or uri),
+            mend="check the disk: space, mount, hard links (which a lake needs)",
+        ) from error
+
+
+def _write_temporary(target: Path, data: bytes) -> Path:
+    _make_folder(target.parent)
+    temporary = target.parent / f"{_TEMPORARY}{uuid.uuid4().hex}"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return temporary
+
+
+def _make_folder(folder: Path) -> None:
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    # A new name survives a power cut only when its folder is on disk too.
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _walk(folder: Path, prefix: str) -> Iterator[str]:
+    try:
+        entries = list(os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    # "a/" after "a-b": the order in which S3 lists the same keys.
+    for entry in sorted(entries, key=lambda x: os.fsencode(x.name + "/" * x.is_dir())):
+        if entry.is_dir():
+            yield from _walk(Path(entry.path), f"{prefix}{entry.name}/")
+        elif not entry.name.startswith(_TEMPORARY):
+            yield prefix + entry.name

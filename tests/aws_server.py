@@ -1,0 +1,152 @@
+"""A local AWS server over real HTTP, whose answers a test can disturb one request at a time.
+
+`with aws_server(monkeypatch) as server:` sets AWS_ENDPOINT_URL and fake credentials, so that
+everything that boto3, Arrow and delta-rs do goes there.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Request, Response
+
+REGION = "eu-west-1"
+ACCOUNT = "123456789012"
+
+Disturb = Callable[[Request, Callable[[], Response]], Response | None]
+"""Gets a request and what passes it on; returns an answer, or None to let it pass."""
+
+
+class DroppedError(Exception):
+    """Raised by a disturbance: the connection breaks and no answer is sent."""
+
+
+@dataclass
+class Server:
+    """The running server."""
+
+    url: str
+    requests: list[tuple[str, str]] = field(default_factory=list)
+    """(method, path with query) of every request, in order."""
+    disturb: list[Disturb] = field(default_factory=list)
+
+    def client(self, service: str, region: str = REGION) -> Any:
+        """A plain boto3 client, for a test's own set-up and checks."""
+        return boto3.client(service, region_name=region, endpoint_url=self.url)
+
+    def bucket(self, name: str, region: str = REGION) -> Any:
+        """Make a bucket and return an S3 client."""
+        s3 = self.client("s3", region)
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})
+        return s3
+
+    def count(self, method: str, text: str = "") -> int:
+        """How many requests of a method have a text in their path."""
+        return sum(verb == method and text in path for verb, path in self.requests)
+
+
+@contextmanager
+def aws_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """Run a fresh server on a free port and point the environment at it."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = Server(url="")
+    backend = DomainDispatcherApplication(create_backend_app)
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        request = Request(environ)
+        server.requests.append((request.method, request.full_path.rstrip("?")))
+
+        def passed() -> Response:
+            return Response.from_app(backend, environ)
+
+        try:
+            for disturbance in list(server.disturb):
+                answer = disturbance(request, passed)
+                if answer is not None:
+                    return answer(environ, start_response)
+        except DroppedError:
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            return []
+        return backend(environ, start_response)
+
+    http = make_server("127.0.0.1", 0, app, threaded=True)
+    http.daemon_threads = True
+    server.url = f"http://127.0.0.1:{http.server_port}"
+    thread = threading.Thread(
+        target=http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+    )
+    thread.start()
+    for name, value in environment(server.url).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    try:
+        reset(server)
+        server.requests.clear()
+        yield server
+    finally:
+        http.shutdown()
+        http.server_close()
+        thread.join()
+
+
+def environment(url: str) -> dict[str, str]:
+    """The variables that send a process to the server at an address, and nowhere else."""
+    return {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "not-a-secret",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": "/dev/null",
+        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+    }
+
+
+def reset(server: Server) -> None:
+    """Forget all buckets, topics and metrics: moto keeps them for the whole process."""
+    urllib.request.urlopen(
+        urllib.request.Request(f"{server.url}/moto-api/reset", method="POST"), timeout=10
+    ).close()
+
+
+def s3_error(code: str, message: str, status: int = 403) -> Response:
+    """An answer as S3 gives it for an error."""
+    body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    return Response(body, status, content_type="application/xml")
+
+
+def sns_error(code: str, message: str, status: int = 403, fault: str = "Sender") -> Response:
+    """An answer as SNS gives it for an error."""
+    body = (
+        '<ErrorResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><Error>'
+        f"<Type>{fault}</Type><Code>{code}</Code><Message>{message}</Message></Error>"
+        "<RequestId>0</RequestId></ErrorResponse>"
+    )
+    return Response(body, status, content_type="text/xml")
+
+
+def received(sqs: Any, queue_url: str) -> list[dict[str, Any]]:
+    """Take everything out of a queue, each message's body parsed."""
+    found: list[dict[str, Any]] = []
+    while True:
+        batch = sqs.receive_message(
+            QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=0, AttributeNames=["All"]
+        ).get("Messages", [])
+        if not batch:
+            return found
+        for message in batch:
+            found.append(json.loads(message["Body"]) | {"_sqs": message.get("Attributes", {})})
+            sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
