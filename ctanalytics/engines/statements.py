@@ -37,15 +37,17 @@ def names(folder: str) -> tuple[str, ...]:
 
 @cache
 def header(name: str) -> dict[str, str]:
-    """Return a statement's header: `about` (first comment lines), grain, reads, units, params."""
-    found: dict[str, str] = {}
-    about: list[str] = []
+    """Return a statement's header: `about` (first comment lines), grain, reads, units, params.
+
+    A line that names no field goes on with the one above it.
+    """
+    found = {"about": ""}
+    field = "about"
     for line in statement(name).splitlines():
         if not line.startswith("--"):
             break
         match = _HEADER.match(line)
-        if match:
-            found[match["field"]] = match["text"].strip()
-        elif not found:
-            about.append(line.removeprefix("--").strip())
-    return {"about": " ".join(about), **found}
+        field = match["field"] if match else field
+        text = match["text"] if match else line.removeprefix("--")
+        found[field] = f"{found.get(field, '')} {text.strip()}".strip()
+    return found
