@@ -150,7 +150,7 @@ def read_object(s3: S3Client, bucket: str, key: str, *, if_match: str | None = N
         try:
             body: bytes = s3.get_object(Bucket=bucket, Key=key, **condition)["Body"].read()
             return body
-        except (HTTPClientError, IncompleteReadError, ConnectionError):
+        except (HTTPClientError, IncompleteReadError):
             if attempt == BODY_ATTEMPTS:
                 raise
             pause(attempt)

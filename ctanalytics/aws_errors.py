@@ -160,7 +160,7 @@ def explain(error: Exception) -> Explanation:
 
 def throttled(code: str) -> bool:
     """Tell whether an error code of AWS means: the same request may succeed later."""
-    return code in _THROTTLED
+    return code.removeprefix("KMS.") in _THROTTLED
 
 
 def _explain_answer(error: Any) -> Explanation:
@@ -169,6 +169,8 @@ def _explain_answer(error: Any) -> Explanation:
     code = str(details.get("Code", ""))
     said = untrusted.one_line(details.get("Message") or code, limit=600)
     operation = str(error.operation_name)
+    if throttled(code):
+        return Explanation("throttled", f"AWS asks to slow down: {said}", "try again later")
     if code.startswith("KMS.") or (code in _DENIED and _about_kms(code, said)):
         return _explain_kms(code, said)
     if code in _CREDENTIALS:
@@ -200,8 +202,6 @@ def _explain_answer(error: Any) -> Explanation:
             "the bucket is in another region" + (f", {region}" if region else ""),
             "leave the region open, or give that one with --region",
         )
-    if throttled(code):
-        return Explanation("throttled", f"AWS asks to slow down: {said}", "try again later")
     return Explanation("other", f"{operation} failed with {code}: {said}", "see the AWS message")
 
 

@@ -6,6 +6,7 @@ everything that boto3, Arrow and delta-rs do goes there.
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import socket
@@ -59,7 +60,23 @@ class Server:
 
 @contextmanager
 def aws_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """Run a fresh server on a free port and point the environment at it."""
+    """Point the environment at the server, emptied; it starts with the first test that asks."""
+    server = _start()
+    for name, value in environment(server.url).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    server.disturb.clear()
+    _reset(server)
+    server.requests.clear()
+    try:
+        yield server
+    finally:
+        server.disturb.clear()
+
+
+@functools.cache
+def _start() -> Server:
+    # One server for the whole run: boto3 takes longer to make a client than moto to answer it.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = Server(url="")
     backend = DomainDispatcherApplication(create_backend_app)
@@ -84,21 +101,8 @@ def aws_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     http = make_server("127.0.0.1", 0, app, threaded=True)
     http.daemon_threads = True
     server.url = f"http://127.0.0.1:{http.server_port}"
-    thread = threading.Thread(
-        target=http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-    )
-    thread.start()
-    for name, value in environment(server.url).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    try:
-        reset(server)
-        server.requests.clear()
-        yield server
-    finally:
-        http.shutdown()
-        http.server_close()
-        thread.join()
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+    return server
 
 
 def environment(url: str) -> dict[str, str]:
@@ -115,7 +119,7 @@ def environment(url: str) -> dict[str, str]:
     }
 
 
-def reset(server: Server) -> None:
+def _reset(server: Server) -> None:
     """Forget all buckets, topics and metrics: moto keeps them for the whole process."""
     urllib.request.urlopen(
         urllib.request.Request(f"{server.url}/moto-api/reset", method="POST"), timeout=10

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ctanalytics import aws as amazon
 from ctanalytics.aws_errors import LAKE, aws_errors, explain
 from ctanalytics.errors import LakeError
@@ -26,6 +28,7 @@ class S3Store:
     bucket: str
     prefix: str
     aws: LakeAws
+    known_region: str = ""
 
     @property
     def uri(self) -> str:
@@ -161,6 +164,12 @@ class S3Store:
 
         return S3Files(self.storage_options)
 
+    def spec(self) -> dict[str, Any]:
+        """See `Store`."""
+        with aws_errors(self.uri, LAKE):
+            region = self.region
+        return {"uri": self.uri, "aws": msgspec.to_builtins(self.aws), "region": region}
+
     def probe(self) -> None:
         """See `Store`."""
         probe_store(self)
@@ -174,8 +183,8 @@ class S3Store:
 
     @functools.cached_property
     def region(self) -> str:
-        """The bucket's region, asked for once unless the settings name it."""
-        return self.aws.region or amazon.bucket_region(self.bucket, self.aws)
+        """The bucket's region, asked for once."""
+        return self.known_region or amazon.bucket_region(self.bucket, self.aws)
 
     def _client(self) -> S3Client:
         return amazon.client("s3", self.aws, region=self.region)

@@ -11,7 +11,7 @@ import errno
 import os
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,11 +30,6 @@ class Store(Protocol):
     @property
     def uri(self) -> str:
         """The root: an absolute path, or s3://bucket/prefix."""
-        ...
-
-    @property
-    def aws(self) -> LakeAws:
-        """How AWS is reached; without meaning for a local lake."""
         ...
 
     def read(self, path: str) -> bytes:
@@ -81,6 +76,10 @@ class Store(Protocol):
         """Return an fsspec filesystem for DuckDB, or None when the files are local."""
         ...
 
+    def spec(self) -> dict[str, Any]:
+        """Return what `store_from` needs, as JSON-able data without secrets."""
+        ...
+
     def probe(self) -> None:
         """Make sure that of two writers of one path only one wins.
 
@@ -108,17 +107,23 @@ def open_store(uri: str, aws: LakeAws) -> Store:
         raise UsageError(
             "a lake is a folder or s3://bucket/prefix", where=uri, mend="give --lake one of these"
         )
-    return LocalStore(str(Path(uri).absolute()), aws)
+    return LocalStore(str(Path(uri).absolute()))
 
 
 def store_spec(store: Store) -> dict[str, Any]:
-    """Return what makes the store again in another process, as JSON-able data without secrets."""
-    return {"uri": store.uri, "aws": msgspec.to_builtins(store.aws)}
+    """Return what makes the store again in another process; see `Store.spec`."""
+    return store.spec()
 
 
 def store_from(spec: dict[str, Any]) -> Store:
-    """Open the store that `store_spec` described."""
-    return open_store(spec["uri"], msgspec.convert(spec["aws"], LakeAws))
+    """Open the store that `store_spec` described; nothing is asked of AWS."""
+    place = bucket_of(spec["uri"])
+    if place is None:
+        return LocalStore(spec["uri"])
+    from ctanalytics.lake.s3_store import S3Store
+
+    aws = msgspec.convert(spec["aws"], LakeAws)
+    return S3Store(*place, aws, known_region=spec["region"])
 
 
 def checked(path: str) -> str:
@@ -150,7 +155,6 @@ class LocalStore:
     """A lake in a folder, for its owner alone: folders 0700, files 0600."""
 
     uri: str
-    aws: LakeAws = field(default_factory=LakeAws)
 
     def _path(self, path: str) -> Path:
         return Path(self.uri, checked(path))
@@ -230,6 +234,10 @@ class LocalStore:
     def filesystem(self) -> Any:
         """See `Store`."""
         return None
+
+    def spec(self) -> dict[str, Any]:
+        """See `Store`."""
+        return {"uri": self.uri}
 
     def probe(self) -> None:
         """See `Store`."""
