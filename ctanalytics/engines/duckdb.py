@@ -91,9 +91,7 @@ class Engine:
         columns = ", ".join(untrusted.sql_identifier(column) for column in table.schema.names)
         options = "hive_partitioning = false"
         if table.partition:
-            options = (
-                f"hive_partitioning = true, hive_types = {{{untrusted.sql_text(table.partition)}: DATE}}"
-            )
+            options = f"hive_partitioning = true, hive_types = {{{untrusted.sql_text(table.partition)}: DATE}}"
         self.connection.execute(
             f"create view {quoted} as select {columns} from read_parquet([{files}], {options})"
         )

@@ -7,6 +7,7 @@ events". Free-form objects are kept as the record's own JSON text, byte for byte
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Final
 
 import pyarrow as pa
@@ -14,6 +15,9 @@ import pyarrow as pa
 TIMESTAMP: Final = pa.timestamp("us", "UTC")
 TEXT: Final = pa.string()
 BOOL: Final = pa.bool_()
+
+UNDATED: Final = dt.date(1970, 1, 1)
+"""event_date of rows whose event_time is missing or not believable."""
 
 STRING_FIELDS: Final = {
     "eventVersion": "event_version",

@@ -1,0 +1,486 @@
+"""Ingest: list, leave out what the ledger knows, decode, deduplicate, commit, count.
+
+The work goes in plans of bounded size (`lake.plans`). A crash anywhere leaves a plan that the
+next ingest of any process finishes; so rows come exactly once, whoever does the work.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import msgspec
+import pyarrow as pa
+
+from ctanalytics.app.ingest_part import decode_part, listed
+from ctanalytics.engines.executor import Executor
+from ctanalytics.engines.local import LocalExecutor, cores
+from ctanalytics.errors import LakeError, SourceError
+from ctanalytics.lake import ledger as ledgers
+from ctanalytics.lake import plans
+from ctanalytics.lake.lake import Lake
+from ctanalytics.lake.layout import INGEST_TABLES, PARTITION, TABLES
+from ctanalytics.lake.merge import merge, write
+from ctanalytics.records import schema
+from ctanalytics.settings import Settings
+from ctanalytics.sources.base import Selection, Source, open_source, source_from
+
+_RECORD_TABLES: Final = ("events", "event_conflicts", "aws_insights", "aggregated_events")
+_DONE: Final = ("ingested", "partial", "empty")
+_WAIT_SECONDS: Final = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class IngestResult:
+    """What an ingest did. `records_read` is always the sum of the four counts below it."""
+
+    objects_listed: int = 0
+    objects_ingested: int = 0
+    objects_skipped: int = 0
+    """Known from an earlier ingest, or digest, Config and marker files."""
+    objects_quarantined: int = 0
+    objects_deferred: int = 0
+    """Denied, gone or changed under our hands: the next ingest tries again."""
+    objects_archived: int = 0
+    records_read: int = 0
+    records_written: int = 0
+    records_duplicate: int = 0
+    records_filtered: int = 0
+    records_quarantined: int = 0
+    bytes_read: int = 0
+    bytes_decompressed: int = 0
+    list_requests: int = 0
+    get_requests: int = 0
+    seconds: float = 0.0
+    dates: list[str] = field(default_factory=list)
+    rows_by_table: dict[str, int] = field(default_factory=dict)
+    set_aside: list[dict[str, Any]] = field(default_factory=list)
+    """The first objects and records that could not become rows: object, record, reason, detail."""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing was set aside and nothing waits for another try."""
+        return not (self.objects_quarantined or self.objects_deferred or self.records_quarantined)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an ingest is; handed to the caller now and then."""
+
+    objects: int
+    records: int
+    bytes_read: int
+
+
+Report = Callable[[Progress], None]
+
+
+@dataclass
+class _Counts:
+    """Running sums of one ingest."""
+
+    states: dict[str, int] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+    listed: int = 0
+    known: int = 0
+    records: int = 0
+    quarantined: int = 0
+    duplicates: int = 0
+    bytes_read: int = 0
+    bytes_decompressed: int = 0
+    gets: int = 0
+    dates: set[str] = field(default_factory=set)
+    plan_ids: list[int] = field(default_factory=list)
+
+    def state(self, *names: str) -> int:
+        return sum(self.states.get(name, 0) for name in names)
+
+
+def ingest(
+    sources: Sequence[str],
+    lake: str | Lake,
+    *,
+    settings: Settings | None = None,
+    since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
+    accounts: Sequence[str] = (),
+    regions: Sequence[str] = (),
+    retry: bool = False,
+    dry_run: bool = False,
+    executor: Executor | None = None,
+    progress: Report | None = None,
+) -> IngestResult:
+    """Bring the log files of the sources into the lake, each event once.
+
+    Args:
+        sources: folders, files, or s3://bucket[/prefix].
+        lake: where the lake is; it is made when there is none.
+        since: take only objects that can hold events of this time on (chosen objects are taken
+            whole).
+        until: take only objects delivered for events before this time.
+        accounts: only these account ids; empty: all.
+        regions: only these regions; empty: all.
+        retry: also take again what was set aside before.
+        dry_run: list and count only.
+
+    Raises:
+        SourceError: a source can't be listed.
+        LakeError: the lake can't be opened or written.
+    """
+    settings = settings or Settings()
+    started = time.monotonic()
+    opened = [open_source(text, settings.source_aws) for text in sources]
+    here = lake if isinstance(lake, Lake) else _lake(lake, settings, dry_run=dry_run)
+    selection = Selection(
+        since=since,
+        until=until,
+        accounts=frozenset(accounts),
+        regions=frozenset(regions),
+        slack_days=settings.ingest.delivery_slack_days,
+    )
+    own = None if executor else LocalExecutor(settings.ingest.workers or cores())
+    run = _Run(here, settings, executor or own or LocalExecutor(1), retry, dry_run, progress)
+    try:
+        run.settle()
+        for source in opened:
+            run.take(source, run.bounded(source, selection))
+    finally:
+        if own:
+            own.close()
+    return run.result(opened, time.monotonic() - started)
+
+
+def _lake(uri: str, settings: Settings, *, dry_run: bool) -> Lake | None:
+    if not dry_run:
+        return Lake.create(uri, settings.lake_aws)
+    try:
+        return Lake.open(uri, settings.lake_aws)
+    except LakeError:
+        return None
+
+
+class _Run:
+    """One ingest under way."""
+
+    def __init__(
+        self,
+        lake: Lake | None,
+        settings: Settings,
+        executor: Executor,
+        retry: bool,
+        dry_run: bool,
+        progress: Report | None,
+    ) -> None:
+        self.lake = lake
+        self.settings = settings
+        self.executor = executor
+        self.retry = retry
+        self.dry_run = dry_run
+        self.progress = progress
+        self.counts = _Counts()
+        self.notes: list[str] = []
+        self.ledger = ledgers.Ledger(lake) if lake else None
+        self.settings_hash = _hash(settings)
+
+    def settle(self) -> None:
+        """Finish what an earlier ingest has left, and wait for one that is at work."""
+        if self.lake is None or self.dry_run:
+            return
+        while True:
+            plan_id = plans.roll_forward(self.lake)
+            if plans.pending(self.lake, plan_id) is None:
+                return
+            with self.lake.lease(plans.lease_name(plan_id), wait_seconds=_WAIT_SECONDS):
+                # Whoever held the lease may have ended the plan meanwhile.
+                plan = plans.pending(self.lake, plan_id)
+                if plan is not None and plans.version(self.lake) < plan_id:
+                    self._run_plan(plan, own=False)
+
+    def bounded(self, source: Source, selection: Selection) -> Selection:
+        """An S3 source that was never read and no --since: the last weeks, said aloud."""
+        first = self.settings.ingest.first_days
+        in_s3 = source.name.startswith("s3://")
+        if not in_s3 or selection.since or (self.ledger and not self.ledger.is_empty()):
+            return selection
+        since = dt.datetime.now(dt.UTC) - dt.timedelta(days=first)
+        self.notes.append(
+            f"{source.name}: first ingest without --since takes the last {first} days "
+            f"(from {since:%Y-%m-%d}); give --since for more"
+        )
+        return replace(selection, since=since)
+
+    def take(self, source: Source, selection: Selection) -> None:
+        """Ingest one source, plan by plan."""
+        for objects in self._plans_of(source, selection):
+            if self.dry_run or self.lake is None:
+                self.counts.bytes_read += sum(found["size_bytes"] for found in objects)
+                self.counts.states["todo"] = self.counts.state("todo") + len(objects)
+                continue
+            while objects:
+                plan = self._claimed(source, objects)
+                if plan is not None:
+                    break
+                # Another ingest was first: its objects may be ours too.
+                self.settle()
+                assert self.ledger is not None
+                objects = self.ledger.unknown(objects, retry=self.retry)
+
+    def _plans_of(self, source: Source, selection: Selection) -> Iterator[list[dict[str, Any]]]:
+        """Unknown objects, in groups that fit one plan."""
+        limits = self.settings.ingest
+        waiting: list[dict[str, Any]] = []
+        size = 0
+        for batch in source.list(selection):
+            objects = [listed(obj) for obj in batch]
+            self.counts.listed += len(objects)
+            todo = self.ledger.unknown(objects, retry=self.retry) if self.ledger else objects
+            self.counts.known += len(objects) - len(todo)
+            for found in todo:
+                if waiting and (
+                    size + found["size_bytes"] > limits.plan_bytes
+                    or len(waiting) >= limits.plan_objects
+                ):
+                    yield waiting
+                    waiting, size = [], 0
+                waiting.append(found)
+                size += found["size_bytes"]
+        if waiting:
+            yield waiting
+
+    def _claimed(self, source: Source, objects: list[dict[str, Any]]) -> plans.Plan | None:
+        """Claim the next plan number for these objects and run it; None when it was taken."""
+        assert self.lake is not None
+        plan_id = plans.roll_forward(self.lake)
+        plan = {
+            "plan_id": plan_id,
+            "source": source.spec(),
+            "settings_hash": self.settings_hash,
+            "format_version": 1,
+            "objects": objects,
+        }
+        with self.lake.lease(plans.lease_name(plan_id), wait_seconds=_WAIT_SECONDS):
+            if not plans.claim(self.lake, plan):
+                return None
+            self._run_plan(plan, own=True)
+        return plan
+
+    def _run_plan(self, plan: plans.Plan, *, own: bool) -> None:
+        assert self.lake is not None
+        plan_id = plan["plan_id"]
+        now = dt.datetime.now(dt.UTC)
+        try:
+            source_from(plan["source"])
+        except SourceError as error:
+            if own:
+                raise
+            self._defer(plan, now, str(error.what))
+            return
+        done = list(self._decoded(plan, now))
+        done.sort(key=lambda result: result["number"])
+        adds: dict[str, list[dict[str, Any]]] = {}
+        rows: dict[str, int] = {}
+        duplicates = 0
+        for result in self.executor.map(merge, self._merge_parts(plan_id, done)):
+            for name, found in result["adds"].items():
+                adds.setdefault(name, []).extend(found)
+            for name, count in result["rows"].items():
+                rows[name] = rows.get(name, 0) + count
+            duplicates += result["duplicates"]
+        for found in adds.values():
+            found.sort(key=lambda add: (add["partition"] or "", add["path"]))
+        plans.conclude(self.lake, plan_id, {"plan_id": plan_id, "adds": adds, "rows": rows})
+        if not own:
+            self.notes.append(
+                f"finished plan {plan_id} of an earlier ingest: "
+                f"{rows.get('events', 0)} events of {len(plan['objects'])} objects"
+            )
+            return
+        self._count(done, adds, rows, duplicates)
+        self.counts.plan_ids.append(plan_id)
+
+    def _decoded(self, plan: plans.Plan, now: dt.datetime) -> Iterator[dict[str, Any]]:
+        objects = records = size = 0
+        for result in self.executor.map(decode_part, self._decode_parts(plan, now)):
+            yield result
+            objects += sum(result["states"].values())
+            records += result["records"]
+            size += result["bytes_read"]
+            if self.progress:
+                base = self.counts
+                self.progress(
+                    Progress(
+                        sum(base.states.values()) + objects,
+                        base.records + records,
+                        base.bytes_read + size,
+                    )
+                )
+
+    def _decode_parts(self, plan: plans.Plan, now: dt.datetime) -> Iterator[dict[str, Any]]:
+        assert self.lake is not None
+        limits = self.settings.ingest
+        shared = {
+            "store": self.lake.store.spec(),
+            "source": plan["source"],
+            "plan_id": plan["plan_id"],
+            "limits": msgspec.to_builtins(limits),
+            "settings_hash": plan["settings_hash"],
+            "now": now.isoformat(),
+        }
+        number = 0
+        for objects in _grouped(plan["objects"], limits.part_bytes, limits.part_objects):
+            yield {**shared, "number": number, "objects": objects}
+            number += 1
+
+    def _merge_parts(self, plan_id: int, done: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        assert self.lake is not None
+        staged: dict[tuple[str, str | None], list[str]] = {}
+        for result in done:
+            for manifest in result["staged"]:
+                place = (manifest["table"], manifest["date"])
+                staged.setdefault(place, []).append(manifest["path"])
+        existing = {name: _existing(self.lake, name) for name in {table for table, _ in staged}}
+        existing["event_conflicts"] = _existing(self.lake, "event_conflicts")
+        spec = self.lake.store.spec()
+        for (table, date), paths in sorted(staged.items(), key=lambda item: str(item[0])):
+            yield {
+                "store": spec,
+                "plan_id": plan_id,
+                "table": table,
+                "date": date,
+                "staged": paths,
+                "existing": existing[table].get(date, []) if date else [],
+                "conflicts": existing["event_conflicts"].get(date, []) if date else [],
+            }
+
+    def _defer(self, plan: plans.Plan, now: dt.datetime, reason: str) -> None:
+        """Close a dead plan whose source can't be opened here; its objects are tried again."""
+        assert self.lake is not None
+        rows = [
+            ledgers.row(found, plan["plan_id"], now, state="deferred", reason=reason)
+            for found in plan["objects"]
+        ]
+        table = pa.Table.from_pylist(rows, schema.LOG_FILES)
+        add = write(self.lake.store, "log_files", table, None, plan["plan_id"])
+        plans.conclude(
+            self.lake, plan["plan_id"], {"plan_id": plan["plan_id"], "adds": {"log_files": [add]}}
+        )
+        self.notes.append(
+            f"plan {plan['plan_id']} of an earlier ingest is closed without rows, because its "
+            f"source can't be opened here ({reason}); its {len(rows)} objects come with the next "
+            "ingest of that source"
+        )
+
+    def _count(
+        self,
+        done: list[dict[str, Any]],
+        adds: dict[str, list[dict[str, Any]]],
+        rows: dict[str, int],
+        duplicates: int,
+    ) -> None:
+        counts = self.counts
+        for result in done:
+            for state, count in result["states"].items():
+                counts.states[state] = counts.state(state) + count
+            counts.records += result["records"]
+            counts.quarantined += result["records_quarantined"]
+            counts.bytes_read += result["bytes_read"]
+            counts.bytes_decompressed += result["bytes_decompressed"]
+            counts.gets += result["gets"]
+        for name, count in rows.items():
+            counts.rows[name] = counts.rows.get(name, 0) + count
+        counts.duplicates += duplicates
+        counts.dates |= {add["partition"] for add in adds.get("events", [])}
+
+    def result(self, sources: Sequence[Source], seconds: float) -> IngestResult:
+        """Add up, and check that every record is accounted for."""
+        counts = self.counts
+        written = sum(counts.rows.get(name, 0) for name in _RECORD_TABLES)
+        accounted = written + counts.duplicates + counts.quarantined
+        if counts.records != accounted:
+            raise LakeError(
+                f"{counts.records} records were read, but {accounted} are accounted for",
+                where=self.lake.uri if self.lake else "",
+                mend="this is a fault of ctanalytics: please report it with this message",
+            )
+        notes = self.notes + [note for source in sources for note in source.notes.texts]
+        if not counts.listed:
+            notes.append("nothing was listed: no object lies in the chosen span, accounts, regions")
+        elif counts.known == counts.listed:
+            notes.append(f"all {counts.known} objects are known from earlier ingests")
+        return IngestResult(
+            objects_listed=counts.listed,
+            objects_ingested=counts.state(*_DONE),
+            objects_skipped=counts.known + counts.state("skipped"),
+            objects_quarantined=counts.state("quarantined"),
+            objects_deferred=counts.state(*ledgers.AGAIN),
+            objects_archived=counts.state("archived"),
+            records_read=counts.records,
+            records_written=written,
+            records_duplicate=counts.duplicates,
+            records_quarantined=counts.quarantined,
+            bytes_read=counts.bytes_read,
+            bytes_decompressed=counts.bytes_decompressed,
+            list_requests=sum(source.requests.lists for source in sources),
+            get_requests=counts.gets,
+            seconds=round(seconds, 3),
+            dates=sorted(counts.dates),
+            rows_by_table={
+                name: counts.rows[name] for name in INGEST_TABLES if name in counts.rows
+            },
+            set_aside=_set_aside(self.lake, counts.plan_ids),
+            notes=notes,
+        )
+
+
+def _hash(settings: Settings) -> str:
+    """What of the settings shapes rows; a ledger row tells with which it was made."""
+    limits = settings.ingest
+    shape = (limits.max_object_bytes, limits.max_decompressed_bytes, limits.max_expansion)
+    return hashlib.sha256(repr(shape).encode()).hexdigest()[:16]
+
+
+def _grouped(
+    objects: list[dict[str, Any]], size_limit: int, count_limit: int
+) -> Iterator[list[dict[str, Any]]]:
+    group: list[dict[str, Any]] = []
+    size = 0
+    for found in objects:
+        if group and (size + found["size_bytes"] > size_limit or len(group) >= count_limit):
+            yield group
+            group, size = [], 0
+        group.append(found)
+        size += found["size_bytes"]
+    if group:
+        yield group
+
+
+def _existing(lake: Lake, name: str) -> dict[str, list[dict[str, Any]]]:
+    """A table's files by date, with the span of their event times."""
+    if not TABLES[name].partitioned:
+        return {}
+    actions = pa.table(lake.table(name).get_add_actions(flatten=True))
+    found: dict[str, list[dict[str, Any]]] = {}
+    for action in actions.to_pylist():
+        since, until = action.get("min.event_time"), action.get("max.event_time")
+        date = action[f"partition.{PARTITION}"]
+        found.setdefault(date.isoformat(), []).append(
+            {
+                "path": action["path"],
+                "since": since.isoformat() if since else None,
+                "until": until.isoformat() if until else None,
+            }
+        )
+    return found
+
+
+def _set_aside(lake: Lake | None, plan_ids: list[int], limit: int = 50) -> list[dict[str, Any]]:
+    if lake is None or not plan_ids:
+        return []
+    with lake.engine() as engine:
+        rows = engine.run("lake/set_aside", first=min(plan_ids), last=max(plan_ids), limit=limit)
+    return rows.to_pylist()

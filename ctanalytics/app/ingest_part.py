@@ -1,0 +1,204 @@
+"""A worker's share of an ingest: fetch a group of objects, decode them, stage their rows."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gc
+import uuid
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final
+
+import pyarrow as pa
+
+from ctanalytics.lake import ledger, staging
+from ctanalytics.lake.decode import Decoder, Fault, Limits, Outcome
+from ctanalytics.lake.store import store_from
+from ctanalytics.records import object_key, schema
+from ctanalytics.sources.base import Fetched, LogObject, Source, Unread, source_from
+
+_PROBE_FILE: Final = "ConfigWritabilityCheckFile"
+
+
+def listed(obj: LogObject) -> dict[str, Any]:
+    """An object of a listing as a plan has it."""
+    return {
+        "bucket": obj.bucket,
+        "key": obj.key,
+        "etag": obj.etag,
+        "size_bytes": obj.size_bytes,
+        "last_modified": obj.last_modified.isoformat(),
+        "storage_class": obj.storage_class,
+        "version_id": obj.version_id,
+        "restored": obj.restored,
+        "archived": obj.archived,
+    }
+
+
+def _object(found: dict[str, Any]) -> LogObject:
+    return LogObject(
+        bucket=found["bucket"],
+        key=found["key"],
+        etag=found["etag"],
+        size_bytes=found["size_bytes"],
+        last_modified=dt.datetime.fromisoformat(found["last_modified"]),
+        storage_class=found["storage_class"],
+        version_id=found["version_id"],
+        restored=found["restored"],
+    )
+
+
+def decode_part(part: dict[str, Any]) -> dict[str, Any]:
+    """Decode one group of objects; a worker's task, see `engines.executor`.
+
+    Args:
+        part: store and source (their specs), plan_id, number (of the part), objects (as `listed`
+            makes them, with `known_sha256`), limits (settings.Ingest as a dict), settings_hash,
+            now (ISO text).
+
+    Returns:
+        staged (manifests), states (count by state), and counts: records, records_quarantined,
+        bytes_read, bytes_decompressed, gets.
+    """
+    # Thousands of records live until the part ends; looking for cycles among them is lost time.
+    gc.disable()
+    try:
+        return _decode_part(part)
+    finally:
+        gc.enable()
+
+
+def _decode_part(part: dict[str, Any]) -> dict[str, Any]:
+    limits, plan_id = part["limits"], part["plan_id"]
+    now = dt.datetime.fromisoformat(part["now"])
+    source = source_from(part["source"])
+    decoder = Decoder(
+        limits=Limits(limits["max_decompressed_bytes"], limits["max_expansion"]),
+        now=now,
+        plan_id=plan_id,
+    )
+    rows: list[dict[str, Any]] = []
+    states: dict[str, int] = {}
+    bytes_read = 0
+    for found, fetched in _fetched(source, part["objects"], limits):
+        if isinstance(fetched, bytes):
+            bytes_read += len(fetched)
+        columns = _outcome(decoder, found, fetched)
+        columns["settings_hash"] = part["settings_hash"]
+        row = ledger.row(found, plan_id, now, **columns)
+        states[row["state"]] = states.get(row["state"], 0) + 1
+        rows.append(row)
+    decoded = decoder.finish()
+    files = pa.Table.from_pylist(rows, schema.LOG_FILES)
+    tables = {
+        "events": decoded.events,
+        "aws_insights": decoded.insights,
+        "aggregated_events": decoded.aggregated,
+        "quarantine": _quarantine(decoded.faults, plan_id, now),
+        "log_files": files,
+    }
+    name = f"part-{part['number']:06d}-{uuid.uuid4().hex[:12]}"
+    return {
+        "number": part["number"],
+        "staged": staging.stage(store_from(part["store"]), plan_id, name, tables),
+        "states": states,
+        "records": sum(row["records"] or 0 for row in rows),
+        "records_quarantined": sum(row["records_quarantined"] or 0 for row in rows),
+        "bytes_read": bytes_read,
+        "bytes_decompressed": sum(row["bytes_decompressed"] or 0 for row in rows),
+        "gets": source.requests.gets,
+    }
+
+
+def _fetched(
+    source: Source, objects: list[dict[str, Any]], limits: dict[str, Any]
+) -> Iterator[tuple[dict[str, Any], Fetched | None]]:
+    """Objects with their bytes, in order; from S3 several requests are under way at a time."""
+
+    def read(found: dict[str, Any]) -> Fetched | None:
+        if found["archived"] or not found["size_bytes"] or found["key"].endswith(_PROBE_FILE):
+            return None
+        return source.read(_object(found), limits["max_object_bytes"])
+
+    if not objects or objects[0]["bucket"] == "file":
+        for found in objects:
+            yield found, read(found)
+        return
+    ahead = limits["requests_in_flight"]
+    waiting: deque[tuple[dict[str, Any], Future[Fetched | None]]] = deque()
+    with ThreadPoolExecutor(ahead) as threads:
+        for found in objects:
+            waiting.append((found, threads.submit(read, found)))
+            if len(waiting) >= 2 * ahead:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        while waiting:
+            first, future = waiting.popleft()
+            yield first, future.result()
+
+
+def _outcome(decoder: Decoder, found: dict[str, Any], fetched: Fetched | None) -> dict[str, Any]:
+    """The ledger's columns about what became of an object."""
+    parsed = object_key.parse(found["key"])
+    columns: dict[str, Any] = {
+        "kind": parsed.kind,
+        "account_id": parsed.account_id,
+        "aws_region": parsed.aws_region,
+        "delivery_date": parsed.delivery_date,
+        "records": 0,
+        "records_quarantined": 0,
+    }
+    if fetched is None:
+        return columns | _not_fetched(found)
+    if isinstance(fetched, Unread):
+        state = fetched.reason if fetched.reason != "too_large" else "quarantined"
+        if state == "quarantined":
+            decoder.faults.append(
+                Fault(
+                    found["bucket"], found["key"], None, None, fetched.reason, fetched.detail, None
+                )
+            )
+        return columns | {"state": state, "reason": fetched.detail}
+    outcome: Outcome = decoder.add(found["bucket"], found["key"], fetched)
+    reason = outcome.reason
+    known = found.get("known_sha256")
+    if known and outcome.sha256 and known != outcome.sha256:
+        changed = "its content is another than when it was read before; the old rows stay"
+        reason = f"{reason}; {changed}" if reason else changed
+    return columns | {
+        "kind": outcome.kind,
+        "state": outcome.state,
+        "reason": reason,
+        "records": outcome.records,
+        "records_quarantined": outcome.records_quarantined,
+        "bytes_decompressed": outcome.bytes_decompressed,
+        "sha256": outcome.sha256,
+    }
+
+
+def _not_fetched(found: dict[str, Any]) -> dict[str, Any]:
+    if found["archived"]:
+        reason = f"storage class {found['storage_class']}: restore it first"
+        return {"state": "archived", "reason": reason}
+    return {"state": "skipped", "reason": "a marker without content"}
+
+
+def _quarantine(faults: list[Fault], plan_id: int, now: dt.datetime) -> pa.Table:
+    return pa.Table.from_pylist(
+        [
+            {
+                "bucket": fault.bucket,
+                "key": fault.key,
+                "record": fault.record,
+                "json_path": fault.json_path,
+                "reason": fault.reason,
+                "detail": fault.detail[:2_000],
+                "content": fault.content,
+                "plan_id": plan_id,
+                "quarantined_at": now,
+            }
+            for fault in faults
+        ],
+        schema.QUARANTINE,
+    )

@@ -1,0 +1,1 @@
+"""The Parquet lake: log files decoded, deduplicated and committed exactly once."""

@@ -1,0 +1,246 @@
+"""The decode kernel: bytes of log files -> Arrow tables, and what could not become rows.
+
+Most files take the fast path: one typed parse of the whole file. A file that is not exactly
+`{"Records": [...]}` with fields of their documented types is read again record by record, so that
+one odd record costs none of its neighbours.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
+
+import pyarrow as pa
+
+from ctanalytics.lake import containers, loose
+from ctanalytics.lake.event_rows import EventRows, Origin
+from ctanalytics.lake.inflate import inflate
+from ctanalytics.records import object_key, schema
+
+_CAREFUL: Final = (
+    b'"AwsCloudTrailInsight"',
+    b'"AwsAggregatedEvent"',
+    b'"Insight"',
+    b'"Aggregated"',
+)
+"""A file with one of these somewhere is read record by record."""
+
+_MAX_TAIL: Final = 65_536
+"""Bytes kept of what follows the first gzip member."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of one object is read."""
+
+    max_decompressed_bytes: int = 1024 * 1024 * 1024
+    max_expansion: int = 1_100
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What could not become a row: a record, or (record is None) a whole object or its tail."""
+
+    bucket: str
+    key: str
+    record: int | None
+    json_path: str | None
+    reason: str
+    detail: str
+    content: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one object; the ledger's columns of the same names."""
+
+    kind: str
+    state: str
+    reason: str | None
+    records: int
+    records_quarantined: int
+    bytes_decompressed: int
+    sha256: str | None
+
+
+@dataclass
+class Decoded:
+    """What `Decoder.finish` hands out: rows by table, and faults."""
+
+    events: pa.Table
+    insights: pa.Table
+    aggregated: pa.Table
+    faults: list[Fault]
+
+
+class _Size(NamedTuple):
+    bytes_decompressed: int
+    sha256: str | None
+
+
+@dataclass
+class Decoder:
+    """Takes objects one by one, and gives all their rows as Arrow tables.
+
+    Use one for a group of objects (a few MiB compressed): what they share is parsed once.
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+    plan_id: int = 0
+    faults: list[Fault] = field(default_factory=list)
+    _rows: EventRows = field(default_factory=EventRows)
+    _insights: list[dict[str, Any]] = field(default_factory=list)
+    _aggregated: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, bucket: str, key: str, data: bytes) -> Outcome:
+        """Take one object, gzip or plain; nothing it holds raises an error."""
+        origin = Origin(bucket, key, object_key.parse(key), self.now)
+        cap = min(
+            self.limits.max_decompressed_bytes,
+            max(len(data), 1_024) * self.limits.max_expansion,
+        )
+        inflated = inflate(data, max_bytes=cap)
+        if inflated.reason is None:
+            return self._content(origin, inflated.content)
+        if inflated.reason != "trailing_data":
+            return self._refused(origin, inflated.reason, inflated.detail)
+        tail = inflated.trailing[:_MAX_TAIL]
+        self.faults.append(Fault(bucket, key, None, None, inflated.reason, inflated.detail, tail))
+        outcome = self._content(origin, inflated.content)
+        reason = "; ".join(filter(None, (inflated.detail, outcome.reason)))
+        return replace(
+            outcome,
+            state="partial" if outcome.state in ("ingested", "empty") else outcome.state,
+            reason=reason,
+        )
+
+    def finish(self) -> Decoded:
+        """Hand out all rows taken so far."""
+        return Decoded(
+            events=self._rows.table(self.plan_id),
+            insights=_table(self._insights, schema.INSIGHTS, self.plan_id),
+            aggregated=_table(self._aggregated, schema.AGGREGATED, self.plan_id),
+            faults=self.faults,
+        )
+
+    def _content(self, origin: Origin, content: bytes) -> Outcome:
+        size = _Size(len(content), hashlib.sha256(content).hexdigest())
+        if origin.parsed.kind in ("digest", "config"):
+            return _skipped(origin.parsed.kind, size)
+        records = self._fast(content)
+        if records is None:
+            return self._slow(origin, content, size)
+        self._rows.take(origin, records)
+        state = "ingested" if records else "empty"
+        return Outcome(_kind(origin.parsed.kind), state, None, len(records), 0, *size)
+
+    def _fast(self, content: bytes) -> list[Any] | None:
+        """The whole file in one typed parse; None when it needs the careful way."""
+        if any(word in content for word in _CAREFUL):
+            return None
+        if not content.isascii() and not _is_utf8(content):
+            return None
+        records = self._rows.parse(content)
+        if records is None:
+            return None
+        if any(record.eventID is None for record in records):
+            return None
+        versions = {record.eventVersion for record in records}
+        return records if all(map(_is_readable_version, versions)) else None
+
+    def _slow(self, origin: Origin, content: bytes, size: _Size) -> Outcome:
+        contents = containers.read(content)
+        if contents.kind in ("digest", "config"):
+            return _skipped(contents.kind, size)
+        items = contents.items
+        if items and all(item.reason == "not_cloudtrail" for item in items):
+            return self._refused(origin, "not_cloudtrail", items[0].detail, size)
+        if contents.kind == "unknown":
+            return self._refused(origin, "not_json", items[0].detail, size)
+        kinds = [self._one(origin, place, item) for place, item in enumerate(items)]
+        refused = kinds.count("refused")
+        kind = kinds[0] if len(set(kinds)) == 1 and kinds[0] != "refused" else origin.parsed.kind
+        if not refused:
+            state = "ingested" if items else "empty"
+            return Outcome(_kind(kind), state, None, len(items), 0, *size)
+        state = "quarantined" if refused == len(items) else "partial"
+        reason = f"{refused} of {len(items)} records are set aside"
+        return Outcome(_kind(kind), state, reason, len(items), refused, *size)
+
+    def _one(self, origin: Origin, place: int, item: containers.Item) -> str:
+        """Take one record; tells which kind of row it became, or "refused"."""
+        head, fault = loose.read(item)
+        if fault is not None:
+            self.faults.append(
+                Fault(
+                    origin.bucket,
+                    origin.key,
+                    place,
+                    fault.json_path,
+                    fault.reason,
+                    fault.detail,
+                    item.text,
+                )
+            )
+            return "refused"
+        kind = loose.kind_of(head)
+        if kind == "log":
+            self._rows.take(origin, [self._rows.make(head, item.text)], first=place)
+            return kind
+        row = loose.insight(head) if kind == "insight" else loose.aggregated(head)
+        row["account_id"] = row["account_id"] or origin.parsed.account_id
+        row["aws_region"] = row["aws_region"] or origin.parsed.aws_region
+        row |= {
+            "record": item.text.decode(),
+            "source_object": origin.name,
+            "source_row": place,
+        }
+        (self._insights if kind == "insight" else self._aggregated).append(row)
+        return kind
+
+    def _refused(
+        self, origin: Origin, reason: str, detail: str, size: _Size | None = None
+    ) -> Outcome:
+        self.faults.append(Fault(origin.bucket, origin.key, None, None, reason, detail, None))
+        found = size or _Size(0, None)
+        return Outcome(origin.parsed.kind, "quarantined", f"{reason}: {detail}", 0, 0, *found)
+
+
+def decode(data: bytes, *, key: str = "") -> Decoded:
+    """Decode one log file, gzip or plain: rows as Arrow tables, and what could not become rows.
+
+    Args:
+        data: the object as it lies in the bucket.
+        key: its S3 key or path, which may tell the account and the delivery time.
+    """
+    decoder = Decoder()
+    decoder.add("file", key, data)
+    return decoder.finish()
+
+
+def _skipped(kind: str, size: _Size) -> Outcome:
+    return Outcome(kind, "skipped", f"a {kind} file holds no events", 0, 0, *size)
+
+
+def _kind(kind: str) -> str:
+    """What a file turned out to be: one whose key told nothing, but that held records, is a log."""
+    return "log" if kind == "unknown" else kind
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _is_readable_version(version: str | None) -> bool:
+    return loose.major(version) in (None, 1)
+
+
+def _table(rows: list[dict[str, Any]], columns: pa.Schema, plan_id: int) -> pa.Table:
+    return pa.Table.from_pylist([row | {"plan_id": plan_id} for row in rows], columns)

@@ -1,0 +1,248 @@
+"""A lake: opened or created, read through an engine, appended to in whole commits."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+from urllib.parse import unquote
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.transaction import AddAction
+
+from ctanalytics import settings
+from ctanalytics.engines.duckdb import Engine, TableFiles
+from ctanalytics.errors import LakeError, LakeMissing, LakeNewer
+from ctanalytics.lake import layout
+from ctanalytics.lake.lease import Lease
+from ctanalytics.lake.store import Store, open_store
+
+_INGEST: Final = "ingest"
+_CONFIGURATION: Final = {"delta.checkpointInterval": "20"}
+_COMMIT_TRIES: Final = 20
+
+
+@dataclass(frozen=True)
+class Lake:
+    """A lake at a place. Cheap to make; every read looks at the newest commits."""
+
+    store: Store
+    created_at: dt.datetime
+    _handles: dict[str, DeltaTable] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def open(cls, uri: str, aws: settings.LakeAws | None = None) -> Self:
+        """Open a lake that is there.
+
+        Raises:
+            LakeMissing: there is none at this place.
+            LakeNewer: a newer ctanalytics wrote it.
+            LakeError: the place can't be read.
+        """
+        store = open_store(uri, aws or settings.LakeAws())
+        try:
+            marker = store.read(layout.MARKER)
+        except FileNotFoundError:
+            raise LakeMissing(
+                "there is no lake here",
+                where=store.uri,
+                mend="`ctanalytics ingest SOURCE --lake LAKE` makes one; or name another --lake",
+            ) from None
+        return cls(store, _created_at(marker, store.uri))
+
+    @classmethod
+    def create(cls, uri: str, aws: settings.LakeAws | None = None) -> Self:
+        """Open the lake at a place, or make it when there is none; two makers make one."""
+        store = open_store(uri, aws or settings.LakeAws())
+        if not store.exists(layout.MARKER):
+            store.probe()
+            if any(True for _ in store.list("")) and not _only_ours(store):
+                raise LakeError(
+                    "this place holds files that are not a lake",
+                    where=store.uri,
+                    mend="name an empty or a new place with --lake",
+                )
+            for name in layout.TABLES:
+                _create_table(store, name)
+            marker = {
+                "format": "ctanalytics-lake",
+                "version": layout.FORMAT_VERSION,
+                "created_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            }
+            store.put_once(layout.MARKER, json.dumps(marker, indent=2).encode())
+        return cls.open(uri, aws)
+
+    @property
+    def uri(self) -> str:
+        """Where the lake lies: an absolute path, or s3://bucket/prefix."""
+        return self.store.uri
+
+    def table(self, name: str) -> DeltaTable:
+        """Return a Delta table at its newest commit."""
+        handle = self._handles.get(name)
+        try:
+            if handle is None:
+                handle = DeltaTable(
+                    self.store.location(layout.table_path(name)),
+                    storage_options=self.store.storage_options(),
+                )
+                self._handles[name] = handle
+            else:
+                handle.update_incremental()
+        except (DeltaError, OSError) as error:
+            raise LakeError(
+                f"the table {name} can't be opened: {error}",
+                where=self.uri,
+                mend="check that the lake is whole and may be read",
+            ) from error
+        return handle
+
+    def files(self, name: str) -> list[str]:
+        """Return the places of a table's Parquet files, sorted."""
+        # Delta escapes paths; a reader wants them as they lie on disk.
+        return sorted(unquote(uri).removeprefix("file://") for uri in self.table(name).file_uris())
+
+    def engine(
+        self,
+        *,
+        locked: bool = False,
+        threads: int | None = None,
+        memory_bytes: int | None = None,
+    ) -> Engine:
+        """Return a DuckDB session over all tables and views, as of now.
+
+        Args:
+            locked: no file and no network but the lake's tables, for SQL that users write.
+        """
+        tables = {
+            name: TableFiles(spec.schema, self.files(name), spec.partition)
+            for name, spec in layout.TABLES.items()
+        }
+        return Engine(
+            tables,
+            threads=threads,
+            memory_bytes=memory_bytes,
+            locked=locked,
+            directories=(self.store.location("tables") + "/",),
+            filesystem=self.store.filesystem(),
+        )
+
+    def append(self, name: str, rows: pa.Table) -> None:
+        """Add rows to a table in one commit; for tables that no ingest fills."""
+        spec = layout.TABLES[name]
+        if not rows.num_rows:
+            return
+        write_deltalake(
+            self.table(name),
+            rows.select(spec.schema.names).cast(nullable(spec.schema)),
+            mode="append",
+            commit_properties=CommitProperties(max_commit_retries=_COMMIT_TRIES),
+        )
+
+    @contextmanager
+    def lease(self, name: str, *, wait_seconds: float = 600.0) -> Iterator[Lease]:
+        """Hold a named lease for the length of a with block, waiting for whoever holds it."""
+        lease = Lease.acquire(self.store, name, wait_seconds=wait_seconds)
+        try:
+            yield lease
+        finally:
+            lease.release()
+
+    def ingest_version(self, name: str) -> int:
+        """Return the number of the last plan whose rows a table has; 0 when none."""
+        return self.table(name).transaction_version(_INGEST) or 0
+
+    def commit_plan(self, name: str, plan_id: int, adds: Sequence[Mapping[str, Any]]) -> bool:
+        """Add a plan's files to a table, unless the table has them already.
+
+        Args:
+            adds: path (within the table), size, partition (text or None), stats (JSON text).
+
+        Returns:
+            Whether this call made the commit.
+        """
+        spec = layout.TABLES[name]
+        for _ in range(_COMMIT_TRIES):
+            table = self.table(name)
+            # The transaction's number alone stops nobody: it has to be looked at.
+            if (table.transaction_version(_INGEST) or 0) >= plan_id:
+                return False
+            actions = [
+                AddAction(
+                    path=add["path"],
+                    size=add["size"],
+                    partition_values={layout.PARTITION: add["partition"]}
+                    if spec.partitioned
+                    else {},
+                    modification_time=int(time.time() * 1_000),
+                    data_change=True,
+                    stats=add["stats"],
+                )
+                for add in adds
+            ]
+            try:
+                table.create_write_transaction(
+                    actions,
+                    "append",
+                    nullable(spec.schema),
+                    [layout.PARTITION] if spec.partitioned else None,
+                    commit_properties=CommitProperties(
+                        max_commit_retries=0, app_transactions=[Transaction(_INGEST, plan_id)]
+                    ),
+                )
+            except CommitFailedError:
+                continue  # somebody else's commit came first; perhaps it was this plan
+            return True
+        raise LakeError(
+            f"the table {name} changes faster than a commit can be made",
+            where=self.uri,
+            mend="run the ingest again; what it read is kept",
+        )
+
+
+def nullable(columns: pa.Schema) -> pa.Schema:
+    """Return the same columns, all nullable, as Delta has them."""
+    return pa.schema([pa.field(column.name, column.type) for column in columns])
+
+
+def _create_table(store: Store, name: str) -> None:
+    spec = layout.TABLES[name]
+    DeltaTable.create(
+        store.location(layout.table_path(name)),
+        # An explicit schema: a first append of nulls would fix their columns as untyped for ever.
+        nullable(spec.schema),
+        mode="ignore",
+        partition_by=[layout.PARTITION] if spec.partitioned else None,
+        configuration=_CONFIGURATION,
+        storage_options=store.storage_options(),
+    )
+
+
+def _only_ours(store: Store) -> bool:
+    """Whether a creation was begun here and not ended."""
+    return all(path.startswith(("tables/", "probe", "leases/")) for path in store.list(""))
+
+
+def _created_at(marker: bytes, uri: str) -> dt.datetime:
+    try:
+        found = json.loads(marker)
+        version, created = int(found["version"]), dt.datetime.fromisoformat(found["created_at"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise LakeError(
+            f"{layout.MARKER} can't be understood: {error}",
+            where=uri,
+            mend="restore that file, or name another --lake",
+        ) from error
+    if version > layout.FORMAT_VERSION:
+        raise LakeNewer(
+            f"the lake has format {version}, this ctanalytics reads up to {layout.FORMAT_VERSION}",
+            where=uri,
+            mend="install a newer ctanalytics",
+        )
+    return created

@@ -1,0 +1,70 @@
+"""Where things lie in a lake, and which tables it has.
+
+```
+lake.json            format version, written once
+tables/<name>/       one Delta table each
+plans/               what an ingest set out to do, and its result until all tables have it
+staging/<plan>/      decoded rows on their way to their dates
+leases/              who works on what, renewed while alive
+journal/             acknowledgements not yet folded into the outbox
+```
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+
+from ctanalytics.findings import ANOMALIES, OUTBOX
+from ctanalytics.records import schema
+
+FORMAT_VERSION: Final = 1
+MARKER: Final = "lake.json"
+PARTITION: Final = "event_date"
+
+
+@dataclass(frozen=True, slots=True)
+class TableSpec:
+    """Columns of a table, and whether it is partitioned by event_date."""
+
+    schema: pa.Schema
+    partitioned: bool = False
+
+    @property
+    def partition(self) -> str | None:
+        """The partition column, or None."""
+        return PARTITION if self.partitioned else None
+
+    def file_schema(self) -> pa.Schema:
+        """Columns inside a Parquet file: the partition column is in the path alone."""
+        return pa.schema([field for field in self.schema if field.name != self.partition])
+
+
+TABLES: Final[dict[str, TableSpec]] = {
+    "log_files": TableSpec(schema.LOG_FILES),
+    "quarantine": TableSpec(schema.QUARANTINE),
+    "aws_insights": TableSpec(schema.INSIGHTS, partitioned=True),
+    "aggregated_events": TableSpec(schema.AGGREGATED, partitioned=True),
+    "event_conflicts": TableSpec(schema.CONFLICTS, partitioned=True),
+    "events": TableSpec(schema.EVENTS, partitioned=True),
+    "anomalies": TableSpec(ANOMALIES),
+    "outbox": TableSpec(OUTBOX),
+}
+
+INGEST_TABLES: Final = (
+    "log_files",
+    "quarantine",
+    "aws_insights",
+    "aggregated_events",
+    "event_conflicts",
+    "events",
+)
+"""Tables that an ingest fills, in the order of their commits: whoever sees the events of a plan
+also sees its other rows."""
+
+
+def table_path(name: str) -> str:
+    """Return a table's folder."""
+    return f"tables/{name}"

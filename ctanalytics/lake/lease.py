@@ -1,0 +1,127 @@
+"""Leases: who works on something, known to be alive by a time that is renewed.
+
+A lease is advice that spares double work. What must not happen twice rests on put-if-absent and
+on commit numbers, never on a lease.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+from ctanalytics.errors import LakeError
+from ctanalytics.lake.store import Store
+
+TTL_SECONDS: Final = 60.0
+_RENEW_SECONDS: Final = 15.0
+_POLL_SECONDS: Final = 0.2
+
+
+def owner() -> dict[str, Any]:
+    """Return who this process is, told apart from a later one with the same number."""
+    pid = os.getpid()
+    return {
+        "id": uuid.uuid4().hex,
+        "host": socket.gethostname(),
+        "pid": pid,
+        "started": _process_start(pid),
+    }
+
+
+def alive(holder: dict[str, Any], expires_at: float) -> bool:
+    """Tell whether the holder of a lease may still be at work.
+
+    On this machine a process that is gone is known at once; elsewhere only the time tells.
+    """
+    if time.time() >= expires_at:
+        return False
+    if holder.get("host") != socket.gethostname():
+        return True
+    started = _process_start(int(holder.get("pid", 0)))
+    return started is not None and started == holder.get("started")
+
+
+def _process_start(pid: int) -> str | None:
+    """When a process began, as the kernel tells it; None when there is no such process."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:  # noqa: PTH123
+            return file.read().rpartition(")")[2].split()[19]
+    except FileNotFoundError:
+        if os.path.isdir("/proc/self"):  # noqa: PTH112
+            return None
+    except OSError:
+        return None
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except OSError:
+        pass
+    return "unknown"
+
+
+@dataclass
+class Lease:
+    """A held lease; renewed by a thread until released."""
+
+    store: Store
+    name: str
+    holder: dict[str, Any]
+    _stop: threading.Event = field(default_factory=threading.Event, repr=False)
+
+    @property
+    def path(self) -> str:
+        """Where it lies in the lake."""
+        return f"leases/{self.name}.json"
+
+    @classmethod
+    def acquire(cls, store: Store, name: str, *, wait_seconds: float = 600.0) -> Self:
+        """Take a lease, waiting for a live holder.
+
+        Raises:
+            LakeError: it was held all the time.
+        """
+        until = time.monotonic() + wait_seconds
+        lease = cls(store, name, owner())
+        while not lease._try():
+            if time.monotonic() >= until:
+                raise LakeError(
+                    f"another process has held the lease {name} for {wait_seconds:.0f} s",
+                    where=f"{store.uri}/{lease.path}",
+                    mend="wait until it ends, or stop it",
+                )
+            time.sleep(_POLL_SECONDS)
+        threading.Thread(target=lease._renew, daemon=True).start()
+        return lease
+
+    def _try(self) -> bool:
+        if self.store.put_once(self.path, self._content()):
+            return True
+        try:
+            found = json.loads(self.store.read(self.path))
+        except FileNotFoundError:
+            return self.store.put_once(self.path, self._content())
+        if found["holder"]["id"] == self.holder["id"]:
+            return True
+        if alive(found["holder"], found["expires_at"]):
+            return False
+        self.store.delete(self.path)
+        return self.store.put_once(self.path, self._content())
+
+    def _content(self) -> bytes:
+        return json.dumps({"holder": self.holder, "expires_at": time.time() + TTL_SECONDS}).encode()
+
+    def _renew(self) -> None:
+        while not self._stop.wait(_RENEW_SECONDS):
+            self.store.write(self.path, self._content())
+
+    def release(self) -> None:
+        """Give it up."""
+        self._stop.set()
+        self.store.delete(self.path)

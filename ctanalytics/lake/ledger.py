@@ -1,0 +1,99 @@
+"""The ledger: which objects were read before, and what became of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ctanalytics.lake.lake import Lake
+from ctanalytics.records import schema
+
+AGAIN: Final = frozenset(("denied", "gone", "changed", "deferred"))
+"""States that say nothing about the object itself: the next ingest tries again."""
+
+SET_ASIDE: Final = frozenset(("quarantined", "partial"))
+"""States with a fault in the content: read again only when asked."""
+
+_COLUMNS: Final = ("bucket", "key", "etag", "state", "storage_class", "sha256", "plan_id")
+
+
+@dataclass
+class Ledger:
+    """The newest row of each object, held in memory for the length of an ingest."""
+
+    lake: Lake
+    _frame: pl.DataFrame = field(init=False, repr=False)
+    _version: int = field(default=-1, init=False)
+
+    def refresh(self) -> None:
+        """Read what plans have added since the last look."""
+        version = self.lake.ingest_version("log_files")
+        if version == self._version:
+            return
+        tables = [
+            pq.ParquetFile(
+                pa.BufferReader(self.lake.store.read(path.removeprefix(self.lake.uri).lstrip("/")))
+            ).read(columns=list(_COLUMNS))
+            for path in self.lake.files("log_files")
+        ]
+        rows = (
+            pa.concat_tables(tables) if tables else schema.LOG_FILES.empty_table().select(_COLUMNS)
+        )
+        self._frame = (
+            pl.DataFrame(pl.from_arrow(rows))
+            .sort("plan_id", maintain_order=True)
+            .unique(["bucket", "key"], keep="last")
+        )
+        self._version = version
+
+    def is_empty(self) -> bool:
+        """Tell whether no object was ever read."""
+        self.refresh()
+        return self._frame.is_empty()
+
+    def unknown(
+        self, objects: Sequence[dict[str, Any]], *, retry: bool = False
+    ) -> list[dict[str, Any]]:
+        """Return the objects that have to be read, each with `known_sha256` of its last content.
+
+        Args:
+            objects: with bucket, key, etag, archived.
+            retry: also those whose content was at fault before.
+        """
+        self.refresh()
+        if self._frame.is_empty() or not objects:
+            return [{**found, "known_sha256": None} for found in objects]
+        listed = pl.DataFrame(
+            {
+                name: [found[name] for found in objects]
+                for name in ("bucket", "key", "etag", "archived")
+            }
+        ).with_row_index("place")
+        joined = listed.join(
+            self._frame, on=["bucket", "key"], how="left", suffix="_known", maintain_order="left"
+        )
+        again = AGAIN | (SET_ASIDE if retry else frozenset())
+        todo = joined.filter(
+            pl.col("state").is_null()
+            | (pl.col("etag") != pl.col("etag_known"))
+            | pl.col("state").is_in(list(again))
+            | ((pl.col("state") == "archived") & ~pl.col("archived"))
+        )
+        return [
+            {**objects[place], "known_sha256": sha256}
+            for place, sha256 in zip(todo["place"], todo["sha256"], strict=True)
+        ]
+
+
+def row(found: dict[str, Any], plan_id: int, now: dt.datetime, **columns: Any) -> dict[str, Any]:
+    """Return a ledger row for a listed object; what the columns don't say is null."""
+    made = dict.fromkeys(schema.LOG_FILES.names)
+    made |= {name: found[name] for name in made if name in found}
+    made["last_modified"] = dt.datetime.fromisoformat(found["last_modified"])
+    return made | {"plan_id": plan_id, "ingested_at": now} | columns

@@ -1,0 +1,187 @@
+"""One record read field by field: what fits goes to columns, what doesn't is kept as JSON text."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from ctanalytics.lake import columns
+from ctanalytics.lake.containers import Item
+from ctanalytics.records import schema
+
+Head = dict[str, msgspec.Raw]
+
+_decode_head = msgspec.json.Decoder(Head).decode
+_TEXT_KEYS = frozenset(("eventTime", *columns.STRINGS))
+_FLAG_KEYS = frozenset(columns.BOOLS)
+_RAW_KEYS = frozenset((*columns.JSONS, "tlsDetails", "userIdentity"))
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFault:
+    """Why a record can't be a row."""
+
+    reason: str
+    detail: str
+    json_path: str | None = None
+
+
+def read(item: Item) -> tuple[Head, RecordFault | None]:
+    """Split a record into its top-level keys and their JSON text."""
+    if item.reason:
+        return {}, RecordFault(item.reason, item.detail)
+    try:
+        item.text.decode("utf-8")
+        head = _decode_head(item.text)
+    except UnicodeDecodeError as error:
+        return {}, RecordFault("not_utf8", str(error))
+    except (msgspec.DecodeError, RecursionError) as error:
+        return {}, RecordFault("not_json", str(error))
+    version = text(head, "eventVersion")
+    if major(version) not in (None, 1):
+        detail = f"eventVersion {version!r}: only major version 1 is known"
+        return {}, RecordFault("unknown_version", detail, "$.eventVersion")
+    return head, None
+
+
+def major(version: str | None) -> int | None:
+    """Return the major number of an eventVersion; None when there is none to read."""
+    number = (version or "").partition(".")[0]
+    return int(number) if number.isascii() and number.isdigit() and len(number) < 9 else None
+
+
+def kind_of(head: Head) -> str:
+    """Tell a record's table by its content: log, insight or aggregated."""
+    category, event_type = text(head, "eventCategory"), text(head, "eventType")
+    if category == "Insight" or event_type == "AwsCloudTrailInsight":
+        return "insight"
+    if category == "Aggregated" or event_type == "AwsAggregatedEvent":
+        return "aggregated"
+    return "log"
+
+
+def fit(head: Head) -> tuple[dict[str, Any], dict[str, msgspec.Raw]]:
+    """Return the values that fit the typed record, and the rest by key as JSON text."""
+    values: dict[str, Any] = {}
+    unfit: dict[str, msgspec.Raw] = {}
+    for key, raw in head.items():
+        if key in _RAW_KEYS:
+            values[key] = msgspec.Raw(bytes(raw))
+            continue
+        value = _plain(raw)
+        if value is None and bytes(raw) == b"null":
+            continue
+        if key in _TEXT_KEYS and isinstance(value, str):
+            values[key] = value
+        elif key == "eventTime" and isinstance(value, int | float) and not isinstance(value, bool):
+            values[key] = str(value)
+        elif key in _FLAG_KEYS and value in (True, False, "true", "false"):
+            values[key] = value in (True, "true")
+        elif key == "sessionCredentialFromConsole" and isinstance(value, str | bool):
+            values[key] = value
+        else:
+            unfit[key] = msgspec.Raw(bytes(raw))
+    return values, unfit
+
+
+def _plain(raw: msgspec.Raw) -> Any:
+    """The value of a scalar; None for what is not one, or is no valid text."""
+    if bytes(raw)[:1] in (b"{", b"["):
+        return None
+    try:
+        value = msgspec.json.decode(raw)
+        if isinstance(value, str):
+            value.encode("utf-8")  # an escaped lone surrogate is no text
+    except (msgspec.DecodeError, UnicodeError):
+        return None
+    return value
+
+
+def text(head: Head, key: str) -> str | None:
+    """Return a top-level string; None when it is absent or something else."""
+    value = _plain(head[key]) if key in head else None
+    return value if isinstance(value, str) else None
+
+
+def insight(head: Head) -> dict[str, Any]:
+    """An Insights event -> a row of schema.INSIGHTS, without its origin."""
+    details = _object(head.get("insightDetails"))
+    context = _sub(details, "insightContext")
+    statistics = _sub(context, "statistics")
+    moment = columns.moment(text(head, "eventTime"))
+    return {
+        "event_time": moment,
+        "event_date": _date(moment),
+        "event_id": text(head, "eventID"),
+        "shared_event_id": text(head, "sharedEventID"),
+        "account_id": text(head, "recipientAccountId"),
+        "aws_region": text(head, "awsRegion"),
+        "event_version": text(head, "eventVersion"),
+        "state": _string(details, "state"),
+        "insight_type": _string(details, "insightType"),
+        "event_source": _string(details, "eventSource"),
+        "event_name": _string(details, "eventName"),
+        "error_code": _string(details, "errorCode"),
+        "source_event_category": _string(details, "sourceEventCategory"),
+        "baseline_average": _number(_sub(statistics, "baseline"), "average"),
+        "insight_average": _number(_sub(statistics, "insight"), "average"),
+        "insight_duration": _whole(statistics, "insightDuration"),
+        "baseline_duration": _whole(statistics, "baselineDuration"),
+        "insight_details": _json(head, "insightDetails"),
+    }
+
+
+def aggregated(head: Head) -> dict[str, Any]:
+    """An aggregated event -> a row of schema.AGGREGATED, without its origin."""
+    window = _object(head.get("timeWindow"))
+    start = columns.moment(_string(window, "windowStart"))
+    return {
+        "window_start": start,
+        "window_end": columns.moment(_string(window, "windowEnd")),
+        "event_date": _date(start),
+        "event_id": text(head, "eventId") or text(head, "eventID"),
+        "account_id": text(head, "accountId") or text(head, "recipientAccountId"),
+        "aws_region": text(head, "awsRegion"),
+        "event_source": text(head, "eventSource"),
+        "event_category": text(head, "eventCategory"),
+        "summary": _json(head, "summary"),
+    }
+
+
+def _date(moment: dt.datetime | None) -> dt.date:
+    return moment.date() if moment else schema.UNDATED
+
+
+def _json(head: Head, key: str) -> str | None:
+    return bytes(head[key]).decode() if key in head and bytes(head[key]) != b"null" else None
+
+
+def _object(raw: msgspec.Raw | None) -> dict[str, Any]:
+    try:
+        value = msgspec.json.decode(raw) if raw is not None else None
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _sub(parent: dict[str, Any], key: str) -> dict[str, Any]:
+    value = parent.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _string(parent: dict[str, Any], key: str) -> str | None:
+    value = parent.get(key)
+    return value if isinstance(value, str) else None
+
+
+def _number(parent: dict[str, Any], key: str) -> float | None:
+    value = parent.get(key)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _whole(parent: dict[str, Any], key: str) -> int | None:
+    value = _number(parent, key)
+    return int(value) if value is not None and abs(value) < 2**53 else None

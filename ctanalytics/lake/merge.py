@@ -1,0 +1,147 @@
+"""Staged rows of one table and date -> one Parquet file, sorted and without what the lake has."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ctanalytics.lake import staging
+from ctanalytics.lake.deduplicate import KEY_COLUMNS, keys, split
+from ctanalytics.lake.layout import PARTITION, TABLES, table_path
+from ctanalytics.lake.store import Store, store_from
+
+_ROW_GROUP: Final = 100_000
+_NO_DICTIONARY: Final = frozenset(
+    (
+        "event_id",
+        "request_id",
+        "shared_event_id",
+        "request_parameters",
+        "response_elements",
+        "additional_event_data",
+        "event_time",
+        "sha256",
+        "content",
+    )
+)
+_SLACK: Final = dt.timedelta(seconds=1)
+
+
+def merge(part: dict[str, Any]) -> dict[str, Any]:
+    """Make the files of one table and date; a worker's task, see `engines.executor`.
+
+    Args:
+        part: store (its spec), plan_id, table, date (ISO text or None), staged (paths in the
+            order of their objects), existing and conflicts (files of the same date that the lake
+            has: path, since and until of their event times or None).
+
+    Returns:
+        adds (by table: what `Lake.commit_plan` takes), rows (by table), duplicates.
+    """
+    store = store_from(part["store"])
+    table: str = part["table"]
+    spec = TABLES[table]
+    rows = staging.read(store, part["staged"], spec.file_schema())
+    made: dict[str, pa.Table] = {table: rows}
+    duplicates = 0
+    if spec.partitioned:
+        is_events = table == "events"
+        sorted_ = split(rows, _existing(store, table, rows, part["existing"]), compare=is_events)
+        duplicates = sorted_.duplicates
+        made = {table: sorted_.fresh}
+        if is_events and sorted_.conflicts.num_rows:
+            known = _existing(store, "event_conflicts", sorted_.conflicts, part["conflicts"])
+            odd = _unseen(sorted_.conflicts, known)
+            duplicates += sorted_.conflicts.num_rows - odd.num_rows
+            made["event_conflicts"] = odd
+    adds = {
+        name: [write(store, name, found, part["date"], part["plan_id"])]
+        for name, found in made.items()
+        if found.num_rows
+    }
+    return {
+        "adds": adds,
+        "rows": {name: found.num_rows for name, found in made.items()},
+        "duplicates": duplicates,
+    }
+
+
+def write(
+    store: Store, table: str, rows: pa.Table, date: str | None, plan_id: int
+) -> dict[str, Any]:
+    """Write one Parquet file into a table's folder; no reader sees it before its commit."""
+    rows = staging.sorted_by_time(rows)
+    folder = f"{PARTITION}={date}/" if date else ""
+    path = f"{folder}plan-{plan_id:012d}-{uuid.uuid4().hex}.parquet"
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        rows,
+        sink,
+        compression="zstd",
+        compression_level=1,
+        row_group_size=_ROW_GROUP,
+        use_dictionary=[name for name in rows.column_names if name not in _NO_DICTIONARY],
+        write_statistics=True,
+        store_schema=False,
+    )
+    data = sink.getvalue()
+    store.write(f"{table_path(table)}/{path}", data)
+    return {"path": path, "size": data.size, "partition": date, "stats": _stats(rows)}
+
+
+def _stats(rows: pa.Table) -> str:
+    """Delta's file statistics, by which readers leave files out."""
+    found: dict[str, Any] = {"numRecords": rows.num_rows}
+    since, until = staging.span(rows)
+    if since is not None and until is not None:
+        found["minValues"] = {"event_time": _stamp(since)}
+        found["maxValues"] = {"event_time": _stamp(until)}
+        found["nullCount"] = {"event_time": rows["event_time"].null_count}
+    return json.dumps(found)
+
+
+def _stamp(moment: dt.datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _existing(
+    store: Store, table: str, rows: pa.Table, files: Sequence[dict[str, Any]]
+) -> Iterator[pa.Table]:
+    """Rows of the lake that may share a key with the batch, one file at a time.
+
+    Copies of one event have one time, so only files of the batch's own span are opened, and a
+    file's other columns are read only where a key matches.
+    """
+    since, until = staging.span(rows)
+    own = keys(rows).select("account", "key")
+    for file in files:
+        if since and until and not _overlaps(file, since, until):
+            continue
+        source = pa.BufferReader(store.read(f"{table_path(table)}/{file['path']}"))
+        parquet = pq.ParquetFile(source)
+        names = [name for name in KEY_COLUMNS if name in parquet.schema_arrow.names]
+        found = keys(parquet.read(columns=names)).join(own, on=["account", "key"], how="semi")
+        if len(found):
+            yield parquet.read().take(pa.array(found["row"].to_numpy()))
+
+
+def _overlaps(file: dict[str, Any], since: dt.datetime, until: dt.datetime) -> bool:
+    if not file.get("since") or not file.get("until"):
+        return True
+    start, end = (dt.datetime.fromisoformat(file[name]) for name in ("since", "until"))
+    return start <= until + _SLACK and end >= since - _SLACK
+
+
+def _unseen(conflicts: pa.Table, known: Iterator[pa.Table]) -> pa.Table:
+    """Leave out conflicts that were set aside before: the same object read twice."""
+    for table in known:
+        result = split(conflicts, [table], compare=True)
+        # What equals a known conflict is a duplicate of it; the rest stays.
+        conflicts = pa.concat_tables([result.fresh, result.conflicts])
+    return conflicts
