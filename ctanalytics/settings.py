@@ -24,7 +24,7 @@ class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Base of a settings section."""
 
 
-class Aws(Struct):
+class Aws(Struct, frozen=True):
     """How one part (source, lake, emit) reaches AWS; empty means what boto3 finds by itself."""
 
     profile: str = ""
@@ -34,14 +34,14 @@ class Aws(Struct):
     endpoint_url: str = ""  # else AWS_ENDPOINT_URL
 
 
-class LakeAws(Aws):
+class LakeAws(Aws, frozen=True):
     """The lake's access to AWS, and how its objects are encrypted."""
 
     sse: str = ""  # "aws:kms" or "AES256"; empty: the bucket's default
     kms_key_id: str = ""
 
 
-class Ingest(Struct):
+class Ingest(Struct, frozen=True):
     """Limits and shapes of an ingest."""
 
     workers: int = 0  # processes; 0: one for each core this process may use
@@ -58,7 +58,7 @@ class Ingest(Struct):
     relist_days: int = 32
 
 
-class Detect(Struct):
+class Detect(Struct, frozen=True):
     """What may page, and how often."""
 
     days: int = 14  # window when neither --since nor --until is given, up to the newest event
@@ -70,7 +70,7 @@ class Detect(Struct):
     seed: int = 20130
 
 
-class Emit(Struct):
+class Emit(Struct, frozen=True):
     """Where anomalies go."""
 
     targets: list[str] = []
@@ -79,14 +79,14 @@ class Emit(Struct):
     backfill_hours: float = 24.0  # ended longer before detection: in the report, not sent
 
 
-class Report(Struct):
+class Report(Struct, frozen=True):
     """What a report shows."""
 
     output: str = "report"
     top: int = 20  # rows of each activity table
 
 
-class Settings(Struct):
+class Settings(Struct, frozen=True):
     """All settings of a run."""
 
     lake: str = ""

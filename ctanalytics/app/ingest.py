@@ -176,7 +176,7 @@ class _Run:
         dry_run: bool,
         progress: Report | None,
     ) -> None:
-        self.lake = lake
+        self.place = lake
         self.settings = settings
         self.executor = executor
         self.retry = retry
@@ -184,12 +184,19 @@ class _Run:
         self.progress = progress
         self.counts = _Counts()
         self.notes: list[str] = []
-        self.ledger = ledgers.Ledger(lake) if lake else None
+        self.known = ledgers.Ledger(lake) if lake else None
         self.settings_hash = _hash(settings)
+
+    @property
+    def lake(self) -> Lake:
+        """The lake; a dry run over a place without one never asks."""
+        if self.place is None:
+            raise LakeError("there is no lake", mend="ingest without --dry-run makes it")
+        return self.place
 
     def settle(self) -> None:
         """Finish what an earlier ingest has left, and wait for one that is at work."""
-        if self.lake is None or self.dry_run:
+        if self.place is None or self.dry_run:
             return
         while True:
             plan_id = plans.roll_forward(self.lake)
@@ -205,7 +212,7 @@ class _Run:
         """An S3 source that was never read and no --since: the last weeks, said aloud."""
         first = self.settings.ingest.first_days
         in_s3 = source.name.startswith("s3://")
-        if not in_s3 or selection.since or (self.ledger and not self.ledger.is_empty()):
+        if not in_s3 or selection.since or (self.known and not self.known.is_empty()):
             return selection
         since = dt.datetime.now(dt.UTC) - dt.timedelta(days=first)
         self.notes.append(
@@ -217,7 +224,7 @@ class _Run:
     def take(self, source: Source, selection: Selection) -> None:
         """Ingest one source, plan by plan."""
         for objects in self._plans_of(source, selection):
-            if self.dry_run or self.lake is None:
+            if self.dry_run or self.known is None:
                 self.counts.bytes_read += sum(found["size_bytes"] for found in objects)
                 self.counts.states["todo"] = self.counts.state("todo") + len(objects)
                 continue
@@ -227,8 +234,7 @@ class _Run:
                     break
                 # Another ingest was first: its objects may be ours too.
                 self.settle()
-                assert self.ledger is not None
-                objects = self.ledger.unknown(objects, retry=self.retry)
+                objects = self.known.unknown(objects, retry=self.retry)
 
     def _plans_of(self, source: Source, selection: Selection) -> Iterator[list[dict[str, Any]]]:
         """Unknown objects, in groups that fit one plan."""
@@ -238,7 +244,7 @@ class _Run:
         for batch in source.list(selection):
             objects = [listed(obj) for obj in batch]
             self.counts.listed += len(objects)
-            todo = self.ledger.unknown(objects, retry=self.retry) if self.ledger else objects
+            todo = self.known.unknown(objects, retry=self.retry) if self.known else objects
             self.counts.known += len(objects) - len(todo)
             for found in todo:
                 if waiting and (
@@ -254,7 +260,6 @@ class _Run:
 
     def _claimed(self, source: Source, objects: list[dict[str, Any]]) -> plans.Plan | None:
         """Claim the next plan number for these objects and run it; None when it was taken."""
-        assert self.lake is not None
         plan_id = plans.roll_forward(self.lake)
         plan = {
             "plan_id": plan_id,
@@ -270,7 +275,6 @@ class _Run:
         return plan
 
     def _run_plan(self, plan: plans.Plan, *, own: bool) -> None:
-        assert self.lake is not None
         plan_id = plan["plan_id"]
         now = dt.datetime.now(dt.UTC)
         try:
@@ -321,7 +325,6 @@ class _Run:
                 )
 
     def _decode_parts(self, plan: plans.Plan, now: dt.datetime) -> Iterator[dict[str, Any]]:
-        assert self.lake is not None
         limits = self.settings.ingest
         shared = {
             "store": self.lake.store.spec(),
@@ -331,13 +334,11 @@ class _Run:
             "settings_hash": plan["settings_hash"],
             "now": now.isoformat(),
         }
-        number = 0
-        for objects in _grouped(plan["objects"], limits.part_bytes, limits.part_objects):
+        groups = _grouped(plan["objects"], limits.part_bytes, limits.part_objects)
+        for number, objects in enumerate(groups):
             yield {**shared, "number": number, "objects": objects}
-            number += 1
 
     def _merge_parts(self, plan_id: int, done: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        assert self.lake is not None
         staged: dict[tuple[str, str | None], list[str]] = {}
         for result in done:
             for manifest in result["staged"]:
@@ -359,7 +360,6 @@ class _Run:
 
     def _defer(self, plan: plans.Plan, now: dt.datetime, reason: str) -> None:
         """Close a dead plan whose source can't be opened here; its objects are tried again."""
-        assert self.lake is not None
         rows = [
             ledgers.row(found, plan["plan_id"], now, state="deferred", reason=reason)
             for found in plan["objects"]
@@ -404,7 +404,7 @@ class _Run:
         if counts.records != accounted:
             raise LakeError(
                 f"{counts.records} records were read, but {accounted} are accounted for",
-                where=self.lake.uri if self.lake else "",
+                where=self.lake.uri,
                 mend="this is a fault of ctanalytics: please report it with this message",
             )
         notes = self.notes + [note for source in sources for note in source.notes.texts]
@@ -432,7 +432,7 @@ class _Run:
             rows_by_table={
                 name: counts.rows[name] for name in INGEST_TABLES if name in counts.rows
             },
-            set_aside=_set_aside(self.lake, counts.plan_ids),
+            set_aside=_set_aside(self.place, counts.plan_ids),
             notes=notes,
         )
 
@@ -483,4 +483,5 @@ def _set_aside(lake: Lake | None, plan_ids: list[int], limit: int = 50) -> list[
         return []
     with lake.engine() as engine:
         rows = engine.run("lake/set_aside", first=min(plan_ids), last=max(plan_ids), limit=limit)
-    return rows.to_pylist()
+    found: list[dict[str, Any]] = rows.to_pylist()
+    return found

@@ -185,7 +185,8 @@ def _fixed_times(octets: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64] | None:
         return None
     days = months.astype("datetime64[D]").astype(np.int64) + day - 1
     seconds = days * 86_400 + hour * 3_600 + minute * 60 + second
-    return seconds * _MICROSECONDS
+    micros: npt.NDArray[np.int64] = seconds * _MICROSECONDS
+    return micros
 
 
 def moment(value: str | None) -> dt.datetime | None:

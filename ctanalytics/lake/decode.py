@@ -19,14 +19,6 @@ from ctanalytics.lake.event_rows import EventRows, Origin
 from ctanalytics.lake.inflate import inflate
 from ctanalytics.records import object_key, schema
 
-_CAREFUL: Final = (
-    b'"AwsCloudTrailInsight"',
-    b'"AwsAggregatedEvent"',
-    b'"Insight"',
-    b'"Aggregated"',
-)
-"""A file with one of these somewhere is read record by record."""
-
 _MAX_TAIL: Final = 65_536
 """Bytes kept of what follows the first gzip member."""
 
@@ -139,8 +131,6 @@ class Decoder:
 
     def _fast(self, content: bytes) -> list[Any] | None:
         """The whole file in one typed parse; None when it needs the careful way."""
-        if any(word in content for word in _CAREFUL):
-            return None
         if not content.isascii() and not _is_utf8(content):
             return None
         records = self._rows.parse(content)
@@ -148,8 +138,10 @@ class Decoder:
             return None
         if any(record.eventID is None for record in records):
             return None
-        versions = {record.eventVersion for record in records}
-        return records if all(map(_is_readable_version, versions)) else None
+        kinds = {
+            (record.eventVersion, record.eventCategory, record.eventType) for record in records
+        }
+        return records if all(_is_plain(*kind) for kind in kinds) else None
 
     def _slow(self, origin: Origin, content: bytes, size: _Size) -> Outcome:
         contents = containers.read(content)
@@ -238,8 +230,10 @@ def _is_utf8(content: bytes) -> bool:
     return True
 
 
-def _is_readable_version(version: str | None) -> bool:
-    return loose.major(version) in (None, 1)
+def _is_plain(version: str | None, category: str | None, event_type: str | None) -> bool:
+    """Whether records of these values are rows of `events`, of a version that we can read."""
+    known = loose.major(version) in (None, 1)
+    return known and loose.kind_of_values(category, event_type) == "log"
 
 
 def _table(rows: list[dict[str, Any]], columns: pa.Schema, plan_id: int) -> pa.Table:

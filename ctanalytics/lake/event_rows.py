@@ -24,6 +24,8 @@ _MAX_EXTRA: Final = 64
 
 _UNKNOWN_FIELD = re.compile(r"unknown field `(.+)` - at `\$\.Records\[\.\.\.\]`$", re.S)
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_@.:-]{1,64}")
+_OTHER_RECORDS = frozenset(("insightDetails", "timeWindow", "summary", "eventId", "accountId"))
+"""Keys of Insights and aggregated events, which are no rows of `events`."""
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _IDENTITY_KINDS = tuple(schema.IDENTITY_COLUMNS.values())
 _TLS_KINDS = (schema.TEXT,) * len(schema.TLS_COLUMNS)
@@ -86,7 +88,7 @@ class EventRows:
         """
         while True:
             try:
-                return self._decode(content).Records  # type: ignore[no-any-return]
+                return self._decode(content).Records  # type: ignore[attr-defined,no-any-return]
             except msgspec.ValidationError as error:
                 match = _UNKNOWN_FIELD.search(str(error))
                 if match is None or not self._learn(match[1]):
@@ -95,7 +97,12 @@ class EventRows:
                 return None
 
     def _learn(self, key: str) -> bool:
-        if key in self._extra or len(self._extra) >= _MAX_EXTRA or not _PLAIN_KEY.fullmatch(key):
+        if (
+            key in self._extra
+            or key in _OTHER_RECORDS
+            or len(self._extra) >= _MAX_EXTRA
+            or not _PLAIN_KEY.fullmatch(key)
+        ):
             return False
         self._flush()  # what waits has the narrower type
         self._extra.append(key)

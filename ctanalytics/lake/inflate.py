@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from isal import isal_zlib
 
+IsalError: type[Exception] = isal_zlib.IsalError  # type: ignore[assignment]
 GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 31  # zlib's number for "gzip framing, largest window"
 
@@ -42,7 +43,7 @@ def inflate(data: bytes, *, max_bytes: int) -> Inflated:
     stream = isal_zlib.decompressobj(wbits=_GZIP_WINDOW)
     try:
         content = stream.decompress(data, max_bytes + 1)
-    except isal_zlib.error as error:
+    except IsalError as error:
         return Inflated(b"", "corrupt", f"the gzip stream is damaged: {error}")
     if len(content) > max_bytes:
         return _too_large(max_bytes)

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
-from deltalake.transaction import AddAction
+from deltalake.transaction import AddAction, RemoveAction
 
 from ctanalytics import settings
 from ctanalytics.engines.duckdb import Engine, TableFiles
@@ -173,7 +173,7 @@ class Lake:
             # The transaction's number alone stops nobody: it has to be looked at.
             if (table.transaction_version(_INGEST) or 0) >= plan_id:
                 return False
-            actions = [
+            actions: list[AddAction | RemoveAction] = [
                 AddAction(
                     path=add["path"],
                     size=add["size"],

@@ -55,7 +55,11 @@ def major(version: str | None) -> int | None:
 
 def kind_of(head: Head) -> str:
     """Tell a record's table by its content: log, insight or aggregated."""
-    category, event_type = text(head, "eventCategory"), text(head, "eventType")
+    return kind_of_values(text(head, "eventCategory"), text(head, "eventType"))
+
+
+def kind_of_values(category: str | None, event_type: str | None) -> str:
+    """As `kind_of`, from the two fields that tell it."""
     if category == "Insight" or event_type == "AwsCloudTrailInsight":
         return "insight"
     if category == "Aggregated" or event_type == "AwsAggregatedEvent":

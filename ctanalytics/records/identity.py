@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -36,6 +36,71 @@ _TYPES = {
 }
 
 
+class _Part(msgspec.Struct, gc=False):
+    """Base of what userIdentity is made of; members have the names of their JSON keys."""
+
+
+class _Issuer(_Part):
+    type: str | None = None
+    arn: str | None = None
+    userName: str | None = None
+    accountId: str | None = None
+
+
+class _Attributes(_Part):
+    creationDate: str | None = None
+    mfaAuthenticated: str | bool | None = None
+
+
+class _Federation(_Part):
+    federatedProvider: str | None = None
+
+
+class _Session(_Part):
+    sessionIssuer: _Issuer | None = None
+    attributes: _Attributes | None = None
+    webIdFederationData: _Federation | None = None
+    sourceIdentity: str | None = None
+    ec2RoleDelivery: str | None = None
+    assumedRoot: str | bool | None = None
+
+
+class _Scope(_Part):
+    sourceArn: str | None = None
+    credentialsIssuedTo: str | None = None
+
+
+class _Behalf(_Part):
+    userId: str | None = None
+    identityStoreArn: str | None = None
+
+
+class _Delegate(_Part):
+    accountId: str | None = None
+
+
+class _Identity(_Part):
+    type: str | None = None
+    principalId: str | None = None
+    arn: str | None = None
+    accountId: str | None = None
+    accessKeyId: str | None = None
+    userName: str | None = None
+    invokedBy: str | None = None
+    identityProvider: str | None = None
+    credentialId: str | None = None
+    invokedByDelegate: _Delegate | None = None
+    onBehalfOf: _Behalf | None = None
+    inScopeOf: _Scope | None = None
+    sessionContext: _Session | None = None
+
+
+_decode = msgspec.json.Decoder(_Identity).decode
+_NO_SESSION, _NO_ISSUER, _NO_ATTRIBUTES = _Session(), _Issuer(), _Attributes()
+_NO_FEDERATION, _NO_SCOPE = _Federation(), _Scope()
+_NO_BEHALF, _NO_DELEGATE = _Behalf(), _Delegate()
+
+
 def parse(text: bytes) -> tuple[Any, ...]:
     """Read one userIdentity object into the values of COLUMNS, in their order.
 
@@ -43,117 +108,126 @@ def parse(text: bytes) -> tuple[Any, ...]:
         text: the JSON text of the object; anything that is not an object gives all nulls, and a
             member of the wrong type is left out of the columns (the text keeps it).
     """
+    if not text:
+        return _EMPTY
     try:
-        identity = msgspec.json.decode(text)
+        return _columns(_decode(text))
+    except msgspec.ValidationError:
+        return _columns(_fitting(text))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _EMPTY
-    if not isinstance(identity, dict):
-        return _EMPTY
-    return tuple(_columns(identity).values())
 
 
-def _columns(identity: dict[str, Any]) -> dict[str, Any]:
-    session = _object(identity, "sessionContext")
-    issuer = _object(session, "sessionIssuer")
-    attributes = _object(session, "attributes")
-    scope = _object(identity, "inScopeOf")
-    behalf = _object(identity, "onBehalfOf")
-    columns = {
-        "identity_type": _text(identity, "type"),
-        "principal_id": _text(identity, "principalId"),
-        "identity_arn": _text(identity, "arn"),
-        "identity_account_id": _text(identity, "accountId"),
-        "access_key_id": _text(identity, "accessKeyId") or None,  # "" on failed sign-ins
-        "user_name": _text(identity, "userName"),
-        "invoked_by": _text(identity, "invokedBy"),
-        "invoked_by_delegate_account_id": _text(
-            _object(identity, "invokedByDelegate"), "accountId"
-        ),
-        "identity_provider": _text(identity, "identityProvider"),
-        "on_behalf_of_user_id": _text(behalf, "userId"),
-        "on_behalf_of_identity_store_arn": _text(behalf, "identityStoreArn"),
-        "credential_id": _text(identity, "credentialId"),
-        "in_scope_of_source_arn": _text(scope, "sourceArn"),
-        "in_scope_of_credentials_issued_to": _text(scope, "credentialsIssuedTo"),
-        "session_issuer_type": _text(issuer, "type"),
-        "session_issuer_arn": _text(issuer, "arn"),
-        "session_issuer_user_name": _text(issuer, "userName"),
-        "session_issuer_account_id": _text(issuer, "accountId"),
-        "session_creation_time": _time(_text(attributes, "creationDate")),
-        "mfa_authenticated": _flag(attributes, "mfaAuthenticated"),
-        "source_identity": _text(session, "sourceIdentity"),
-        "ec2_role_delivery": _text(session, "ec2RoleDelivery"),
-        "assumed_root": _flag(session, "assumedRoot"),
-        "federated_provider": _text(_object(session, "webIdFederationData"), "federatedProvider"),
-    }
-    columns["session_name"] = _session_name(columns)
-    columns["principal_arn"] = _principal_arn(columns)
-    columns["principal_type"] = _principal_type(columns)
-    columns["actor"], columns["actor_from"] = _actor(columns)
-    return columns
+def _fitting(text: bytes) -> _Identity:
+    """What of an identity with members of odd types can be read."""
+    found = msgspec.json.decode(text)
+    return _fit(found, _Identity) if isinstance(found, dict) else _Identity()
 
 
-def _session_name(columns: dict[str, Any]) -> str | None:
-    match = _SESSION_ARN.match(columns["identity_arn"] or "")
-    return match[4] if match else None
+def _fit(found: dict[str, Any], kind: type[Any]) -> Any:
+    values: dict[str, Any] = {}
+    for member in msgspec.structs.fields(kind):
+        value = found.get(member.name)
+        parts = [part for part in get_args(member.type) if issubclass(part, _Part)]
+        if parts:
+            values[member.name] = _fit(value, parts[0]) if isinstance(value, dict) else None
+        elif isinstance(value, get_args(member.type)):
+            values[member.name] = value
+    return kind(**values)
 
 
-def _principal_arn(columns: dict[str, Any]) -> str | None:
-    """The ARN of who holds the permissions: a role without its session name."""
-    arn: str | None = columns["identity_arn"]
-    match = _SESSION_ARN.match(arn or "")
-    if match:
-        # The issuer's ARN keeps the role's path, which the session's ARN has lost.
-        issuer: str | None = columns["session_issuer_arn"]
-        return issuer or f"{match[1]}:iam::{match[2]}:role/{match[3]}"
-    if arn is None and columns["identity_type"] == "AssumedRole":
-        return columns["session_issuer_arn"]  # type: ignore[no-any-return]
-    return arn
+def _columns(identity: _Identity) -> tuple[Any, ...]:
+    session = identity.sessionContext or _NO_SESSION
+    issuer = session.sessionIssuer or _NO_ISSUER
+    attributes = session.attributes or _NO_ATTRIBUTES
+    federation = session.webIdFederationData or _NO_FEDERATION
+    scope = identity.inScopeOf or _NO_SCOPE
+    behalf = identity.onBehalfOf or _NO_BEHALF
+    principal_arn, session_name = _principal(identity, issuer)
+    actor, actor_from = _actor(identity, session.sourceIdentity, behalf, issuer, principal_arn)
+    return (
+        identity.type,
+        identity.principalId,
+        identity.arn,
+        identity.accountId,
+        identity.accessKeyId or None,  # "" on failed sign-ins
+        identity.userName,
+        identity.invokedBy,
+        (identity.invokedByDelegate or _NO_DELEGATE).accountId,
+        identity.identityProvider,
+        behalf.userId,
+        behalf.identityStoreArn,
+        identity.credentialId,
+        scope.sourceArn,
+        scope.credentialsIssuedTo,
+        issuer.type,
+        issuer.arn,
+        issuer.userName,
+        issuer.accountId,
+        _time(attributes.creationDate),
+        _flag(attributes.mfaAuthenticated),
+        session.sourceIdentity,
+        session.ec2RoleDelivery,
+        _flag(session.assumedRoot),
+        federation.federatedProvider,
+        session_name,
+        principal_arn,
+        _principal_type(identity),
+        actor,
+        actor_from,
+    )
 
 
-def _principal_type(columns: dict[str, Any]) -> str:
-    kind = _TYPES.get(columns["identity_type"] or "")
+def _principal(identity: _Identity, issuer: _Issuer) -> tuple[str | None, str | None]:
+    """The ARN of who holds the permissions (a role without its session), and the session name."""
+    arn = identity.arn
+    if arn is None:
+        return (issuer.arn if identity.type == "AssumedRole" else None), None
+    match = _SESSION_ARN.match(arn) if ":assumed-role/" in arn else None
+    if match is None:
+        return arn, None
+    # The issuer's ARN keeps the role's path, which the session's ARN has lost.
+    return issuer.arn or f"{match[1]}:iam::{match[2]}:role/{match[3]}", match[4]
+
+
+def _principal_type(identity: _Identity) -> str:
+    kind = _TYPES.get(identity.type or "")
     if kind:
         return kind
-    return "service" if columns["invoked_by"] else "unknown"
+    return "service" if identity.invokedBy else "unknown"
 
 
-def _actor(columns: dict[str, Any]) -> tuple[str | None, str | None]:
-    if columns["source_identity"]:
-        return columns["source_identity"], "source_identity"
-    if columns["on_behalf_of_user_id"]:
-        return columns["on_behalf_of_user_id"], "on_behalf_of"
-    if columns["identity_type"] == "AssumedRole" and columns["session_issuer_arn"]:
-        return columns["session_issuer_arn"], "session_issuer"
-    if columns["principal_arn"]:
-        return columns["principal_arn"], "arn"
-    if columns["invoked_by"]:
-        return f"service:{columns['invoked_by']}", "invoked_by"
-    if columns["user_name"] and columns["user_name"] != HIDDEN_USER_NAME:
-        return f"user:{columns['user_name']}", "user_name"
-    if columns["identity_account_id"]:
-        return f"account:{columns['identity_account_id']}", "account"
-    if columns["principal_id"]:
-        return f"id:{columns['principal_id']}", "principal_id"
+def _actor(
+    identity: _Identity,
+    source_identity: str | None,
+    behalf: _Behalf,
+    issuer: _Issuer,
+    principal_arn: str | None,
+) -> tuple[str | None, str | None]:
+    if source_identity:
+        return source_identity, "source_identity"
+    if behalf.userId:
+        return behalf.userId, "on_behalf_of"
+    if identity.type == "AssumedRole" and issuer.arn:
+        return issuer.arn, "session_issuer"
+    if principal_arn:
+        return principal_arn, "arn"
+    if identity.invokedBy:
+        return f"service:{identity.invokedBy}", "invoked_by"
+    if identity.userName and identity.userName != HIDDEN_USER_NAME:
+        return f"user:{identity.userName}", "user_name"
+    if identity.accountId:
+        return f"account:{identity.accountId}", "account"
+    if identity.principalId:
+        return f"id:{identity.principalId}", "principal_id"
     return None, None
 
 
-def _object(parent: dict[str, Any], name: str) -> dict[str, Any]:
-    value = parent.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _text(parent: dict[str, Any], name: str) -> str | None:
-    value = parent.get(name)
-    return value if isinstance(value, str) else None
-
-
-def _flag(parent: dict[str, Any], name: str) -> bool | None:
+def _flag(value: str | bool | None) -> bool | None:
     """AWS writes "true" and "false" as text; take a real boolean too."""
-    value = parent.get(name)
-    if isinstance(value, bool):
-        return value
-    return {"true": True, "false": False}.get(value) if isinstance(value, str) else None
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value)
+    return value
 
 
 def _time(text: str | None) -> dt.datetime | None:
@@ -162,10 +236,9 @@ def _time(text: str | None) -> dt.datetime | None:
         return None
     try:
         value = dt.datetime.fromisoformat(text)
-        value = value.replace(tzinfo=value.tzinfo or dt.UTC).astimezone(dt.UTC)
+        return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
     except (ValueError, OverflowError):
         return None
-    return value
 
 
 _EMPTY: tuple[Any, ...] = tuple(None if name != "principal_type" else "unknown" for name in COLUMNS)
