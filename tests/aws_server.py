@@ -7,6 +7,7 @@ everything that boto3, Arrow and delta-rs do goes there.
 from __future__ import annotations
 
 import functools
+import io
 import json
 import logging
 import socket
@@ -82,10 +83,16 @@ def _start() -> Server:
     backend = DomainDispatcherApplication(create_backend_app)
 
     def app(environ: dict[str, Any], start_response: Any) -> Any:
+        # Kept, so that a disturbance may look at the body before it is passed on.
+        chunked = environ.get("wsgi.input_terminated", False)
+        length = -1 if chunked else int(environ.get("CONTENT_LENGTH") or 0)
+        body = environ["wsgi.input"].read(length)
+        environ["wsgi.input"] = io.BytesIO(body)
         request = Request(environ)
         server.requests.append((request.method, request.full_path.rstrip("?")))
 
         def passed() -> Response:
+            environ["wsgi.input"] = io.BytesIO(body)
             return Response.from_app(backend, environ)
 
         try:
@@ -96,6 +103,7 @@ def _start() -> Server:
         except DroppedError:
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
             return []
+        environ["wsgi.input"] = io.BytesIO(body)
         return backend(environ, start_response)
 
     http = make_server("127.0.0.1", 0, app, threaded=True)
