@@ -1,0 +1,72 @@
+"""Ask AWS CloudTrail logs what happened, who did it, and whether it is normal.
+
+The names here are the public ones; each is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ctanalytics._version import __version__
+
+if TYPE_CHECKING:
+    from ctanalytics.app.detect import DetectResult, detect
+    from ctanalytics.app.emit import EmitResult, emit
+    from ctanalytics.app.ingest import IngestResult, ingest
+    from ctanalytics.app.query import query
+    from ctanalytics.app.report import ReportResult, report
+    from ctanalytics.app.simulate import SimulateResult, simulate
+    from ctanalytics.errors import CtanalyticsError
+    from ctanalytics.lake.decode import Decoded, decode
+    from ctanalytics.lake.lake import Lake
+    from ctanalytics.settings import Settings
+
+_HOMES = {
+    "CtanalyticsError": "errors",
+    "Decoded": "lake.decode",
+    "DetectResult": "app.detect",
+    "EmitResult": "app.emit",
+    "IngestResult": "app.ingest",
+    "Lake": "lake.lake",
+    "ReportResult": "app.report",
+    "Settings": "settings",
+    "SimulateResult": "app.simulate",
+    "decode": "lake.decode",
+    "detect": "app.detect",
+    "emit": "app.emit",
+    "ingest": "app.ingest",
+    "query": "app.query",
+    "report": "app.report",
+    "simulate": "app.simulate",
+}
+
+__all__ = [
+    "CtanalyticsError",
+    "Decoded",
+    "DetectResult",
+    "EmitResult",
+    "IngestResult",
+    "Lake",
+    "ReportResult",
+    "Settings",
+    "SimulateResult",
+    "__version__",
+    "decode",
+    "detect",
+    "emit",
+    "ingest",
+    "query",
+    "report",
+    "simulate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,52 @@
+# Targets document themselves: `make` lists them.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+DEMO   := build/demo
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint golden bench bench-ingest notebooks docs wheel clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+
+setup: $(STAMP) ## Make .venv with the ctanalytics command in it
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,notebooks]'
+	@touch $@
+
+demo: setup ## Ingest sample_logs, detect, report: leaves build/demo/report/report.html
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh pipelines/demo.sh $(DEMO)
+
+test: setup ## Run the tests
+	$(BIN)/python -m pytest -n 2
+
+lint: setup ## ruff, mypy and the import contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+golden: setup ## Rewrite the golden files; read the diff before you commit it
+	CTANALYTICS_TEST_GOLDEN=write $(BIN)/python -m pytest -n 2 -k golden
+
+bench: setup ## Run every benchmark at its default size
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+bench-ingest: setup ## Run the ingest benchmark alone
+	$(BIN)/python benchmarks/ingest.py
+
+notebooks: setup ## Run the notebooks from top to bottom
+	$(BIN)/python pipelines/run_notebooks.py
+
+docs: setup ## Rewrite the generated pages of docs/
+	$(BIN)/python docs/build.py
+
+wheel: setup ## Build the wheel and try it in an empty environment
+	sh pipelines/try_wheel.sh
+
+clean: ## Remove what the targets made
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,142 @@
+"""The Typer app: its commands, the flags they share, the one error boundary, exit codes."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from ctanalytics._version import __version__
+from ctanalytics.cli import console
+from ctanalytics.cli.ingest import ingest
+from ctanalytics.cli.lake import info
+from ctanalytics.cli.query import query
+from ctanalytics.cli.views import views
+from ctanalytics.errors import CtanalyticsError
+
+app = typer.Typer(
+    name="ctanalytics",
+    help="Ask AWS CloudTrail logs what happened, who did it, and whether it is normal.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+lake_app = typer.Typer(help="Look after a lake.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(lake_app, name="lake")
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)
+    ] = False,
+) -> None:
+    if version:
+        console.out(__version__)
+        raise typer.Exit
+
+
+def _shared_flags(
+    config: Annotated[
+        Path | None, typer.Option(help="Settings file [default: ./ctanalytics.toml].")
+    ] = None,
+    profile: Annotated[str | None, typer.Option(help="AWS profile.")] = None,
+    region: Annotated[str | None, typer.Option(help="AWS region of clients.")] = None,
+    role_arn: Annotated[str | None, typer.Option(help="Role to assume.")] = None,
+    external_id: Annotated[str | None, typer.Option(help="External id of that role.")] = None,
+    log_format: Annotated[
+        str | None, typer.Option(help="What goes to stderr: text or json lines.")
+    ] = None,
+    quiet: Annotated[bool | None, typer.Option("--quiet", help="Errors only.")] = None,
+) -> None:
+    """Flags that every command takes after its own."""
+
+
+def command(function: Callable[..., None], *, role_of: str = "source_aws") -> Callable[..., None]:
+    """Give a command the shared flags.
+
+    Args:
+        role_of: the part of the settings that --role-arn and --external-id speak about; profile
+            and region speak about all parts.
+    """
+    own = inspect.signature(function).parameters
+    hints = get_type_hints(function, include_extras=True)
+    extra = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=kind)
+        for parameter, kind in (
+            (parameter, get_type_hints(_shared_flags, include_extras=True)[name])
+            for name, parameter in inspect.signature(_shared_flags).parameters.items()
+        )
+        if parameter.name not in own
+    ]
+
+    @functools.wraps(function)
+    def run_with_shared_flags(**values: Any) -> None:
+        given = {parameter.name: values.pop(parameter.name) for parameter in extra}
+        console.shared.config = given.get("config")
+        flags = {"log_format": given.get("log_format"), "quiet": given.get("quiet")}
+        for part in ("source_aws", "lake_aws", "emit_aws"):
+            flags |= {
+                f"{part}.profile": given.get("profile"),
+                f"{part}.region": given.get("region"),
+            }
+        for name in ("role_arn", "external_id"):
+            flags[f"{role_of}.{name}"] = given.get(name)
+        console.shared.flags = {name: value for name, value in flags.items() if value is not None}
+        function(**values)
+
+    parameters = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[parameter.name])
+        for parameter in own.values()
+    ]
+    run_with_shared_flags.__signature__ = inspect.Signature([*parameters, *extra])  # type: ignore[attr-defined]
+    run_with_shared_flags.__annotations__ = {
+        parameter.name: parameter.annotation for parameter in (*parameters, *extra)
+    }
+    return run_with_shared_flags
+
+
+app.command("ingest")(command(ingest))
+app.command("query")(command(query, role_of="lake_aws"))
+app.command("views")(command(views, role_of="lake_aws"))
+lake_app.command("info")(command(info.info, role_of="lake_aws"))
+
+
+def run() -> None:
+    """Run the program: the console script's entry point."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: list[str]) -> int:
+    """Run a command line and return its exit code: 0 done, 1 failed, 2 usage, 3 done in part."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        result = app(arguments, standalone_mode=False, prog_name="ctanalytics")
+    except CtanalyticsError as error:
+        console.fail(error)
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("stopped; what was begun is finished by the next run\n")
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe went away; nothing more can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        usage = getattr(error, "format_message", None)
+        if usage is None:
+            raise
+        error.show()  # type: ignore[attr-defined]
+        return int(getattr(error, "exit_code", 2))
+    return result if isinstance(result, int) else 0
+
+
+def _interrupt(number: int, _: object) -> None:
+    raise KeyboardInterrupt(number)

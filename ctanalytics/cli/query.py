@@ -1,0 +1,197 @@
+"""`ctanalytics query`."""
+
+from __future__ import annotations
+
+import json as json_module
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ctanalytics.cli import console
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMATS = ("table", "json", "ndjson", "csv", "parquet", "markdown")
+
+
+def query(
+    sql: Annotated[str | None, typer.Argument(help="One SELECT over the views.")] = None,
+    lake: Annotated[
+        str | None, typer.Option(help="Where the lake is: a folder or s3://bucket/prefix.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="Read the SQL from a file.")] = None,
+    format: Annotated[str, typer.Option(help=f"One of {', '.join(FORMATS)}.")] = "table",
+    output: Annotated[Path | None, typer.Option(help="Write to this file, not to stdout.")] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show what would be read, and read nothing.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+) -> None:
+    """Ask the lake a question in SQL; read-only.
+
+    Example: ctanalytics query "select principal_arn, calls from users order by calls desc limit 10" --lake ./lake
+    """
+    from ctanalytics.app import query as app_query
+    from ctanalytics.errors import UsageError
+
+    chosen = "json" if json else format
+    if chosen not in FORMATS:
+        raise UsageError(
+            f"there is no format {chosen!r}",
+            where="--format",
+            mend=f"use one of {', '.join(FORMATS)}",
+        )
+    if chosen == "parquet" and output is None:
+        raise UsageError(
+            "Parquet is not for a terminal", where="--format", mend="add --output FILE"
+        )
+    text = _text(sql, file)
+    settings = console.settings_from({"lake": lake})
+    place = console.lake_place(settings)
+    if explain:
+        console.out(app_query.explain(text, place, settings=settings))
+        return
+    with app_query.reader(text, place, settings=settings) as batches:
+        _write(batches, chosen, output)
+
+
+def _text(sql: str | None, file: Path | None) -> str:
+    from ctanalytics.errors import UsageError
+
+    if (sql is None) == (file is None):
+        raise UsageError("give the SQL or --file, one of them", where="SQL", mend="see --help")
+    if file is None:
+        return sql or ""
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"the file can't be read: {error}", where=str(file), mend="name a UTF-8 text file"
+        ) from error
+
+
+def _write(batches: pa.RecordBatchReader, chosen: str, output: Path | None) -> None:
+    from ctanalytics.errors import UsageError
+
+    try:
+        if chosen == "parquet" and output is not None:
+            _parquet(batches, output)
+        elif output is not None:
+            with output.open("w", encoding="utf-8", newline="") as stream:
+                WRITERS[chosen](batches, stream.write)
+        else:
+            WRITERS[chosen](batches, console.raw)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise UsageError(
+            f"the output can't be written: {error.strerror}",
+            where=str(output),
+            mend="name another file",
+        ) from error
+
+
+Write = Callable[[str], Any]
+
+
+def _table(batches: pa.RecordBatchReader, write: Write) -> None:
+    table = batches.read_all()
+    if write is console.raw:
+        console.table(table.column_names, [list(row.values()) for row in table.to_pylist()])
+        return
+    _markdown_rows(table, write)
+
+
+def _json(batches: pa.RecordBatchReader, write: Write) -> None:
+    write("[")
+    first = True
+    for row in _rows(batches):
+        write(("" if first else ",") + "\n" + _dumps(row))
+        first = False
+    write("\n]\n")
+
+
+def _ndjson(batches: pa.RecordBatchReader, write: Write) -> None:
+    for row in _rows(batches):
+        write(_dumps(row) + "\n")
+
+
+def _rows(batches: pa.RecordBatchReader) -> Any:
+    for batch in batches:
+        yield from batch.to_pylist()
+
+
+def _dumps(row: dict[str, Any]) -> str:
+    return json_module.dumps(row, default=console.plain)
+
+
+def _csv(batches: pa.RecordBatchReader, write: Write) -> None:
+    import csv
+
+    from ctanalytics import untrusted
+
+    class _Sink:
+        def write(self, text: str) -> object:
+            return write(text)
+
+    sink: Any = _Sink()
+    writer = csv.writer(sink)
+    # A cell that starts like a formula would run in the spreadsheet of whoever opens it.
+    writer.writerow([untrusted.spreadsheet(name) for name in batches.schema.names])
+    for row in _rows(batches):
+        writer.writerow([_csv_cell(value) for value in row.values()])
+
+
+def _csv_cell(value: Any) -> Any:
+    from ctanalytics import untrusted
+
+    if value is None or isinstance(value, int | float | bool):
+        return value
+    text = value if isinstance(value, str) else str(console.plain(value))
+    return untrusted.spreadsheet(text)
+
+
+def _markdown(batches: pa.RecordBatchReader, write: Write) -> None:
+    _markdown_rows(batches.read_all(), write)
+
+
+def _markdown_rows(table: pa.Table, write: Write) -> None:
+    from ctanalytics import untrusted
+
+    def line(cells: list[str]) -> str:
+        return "| " + " | ".join(cells) + " |\n"
+
+    def cell(value: Any) -> str:
+        text = (
+            ""
+            if value is None
+            else untrusted.one_line(console.plain(value) if not isinstance(value, str) else value)
+        )
+        return (
+            text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "\\`")
+        )
+
+    write(line([cell(name) for name in table.column_names]))
+    write(line(["---"] * table.num_columns))
+    for row in table.to_pylist():
+        write(line([cell(value) for value in row.values()]))
+
+
+def _parquet(batches: pa.RecordBatchReader, output: Path) -> None:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetWriter(output, batches.schema, compression="zstd") as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+
+
+WRITERS: dict[str, Callable[[Any, Write], None]] = {
+    "table": _table,
+    "json": _json,
+    "ndjson": _ndjson,
+    "csv": _csv,
+    "markdown": _markdown,
+}
