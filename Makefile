@@ -18,8 +18,8 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,notebooks]'
 	@touch $@
 
-demo: setup ## Ingest sample_logs, detect, report: leaves build/demo/report/report.html
-	@PATH="$(CURDIR)/$(BIN):$$PATH" sh pipelines/demo.sh $(DEMO)
+demo: setup ## Ingest sample_logs, detect, report: leaves build/demo/report.html
+	@$(BIN)/python pipelines/demo.py $(DEMO)
 
 test: setup ## Run the tests
 	$(BIN)/python -m pytest -n 2
@@ -40,13 +40,13 @@ bench-ingest: setup ## Run the ingest benchmark alone
 	$(BIN)/python benchmarks/ingest.py
 
 notebooks: setup ## Run the notebooks from top to bottom
-	$(BIN)/python pipelines/run_notebooks.py
+	$(BIN)/jupyter execute notebooks/*.ipynb
 
 docs: setup ## Rewrite the generated pages of docs/
 	$(BIN)/python docs/build.py
 
 wheel: setup ## Build the wheel and try it in an empty environment
-	sh pipelines/try_wheel.sh
+	sh tests/wheel.sh $(BIN)/python
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -55,7 +55,6 @@ class Ingest(Struct, frozen=True):
     max_expansion: int = 1_100  # decompressed : compressed; gzip itself can't exceed 1,032
     first_days: int = 35  # of an S3 source with no ledger and no --since
     delivery_slack_days: int = 31  # CloudTrail retries a failed delivery for 30 days
-    relist_days: int = 32
 
 
 class Detect(Struct, frozen=True):

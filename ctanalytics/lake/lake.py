@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import unquote
 
@@ -28,38 +28,41 @@ _CONFIGURATION: Final = {"delta.checkpointInterval": "20"}
 _COMMIT_TRIES: Final = 20
 
 
-@dataclass(frozen=True)
 class Lake:
-    """A lake at a place. Cheap to make; every read looks at the newest commits."""
+    """A lake at a place. Cheap to make; every read looks at the newest commits.
 
-    store: Store
-    created_at: dt.datetime
-    _handles: dict[str, DeltaTable] = field(default_factory=dict, repr=False, compare=False)
+    Args:
+        uri: a folder, or s3://bucket/prefix.
+        aws: how an S3 lake is reached.
 
-    @classmethod
-    def open(cls, uri: str, aws: settings.LakeAws | None = None) -> Self:
-        """Open a lake that is there.
+    Raises:
+        LakeMissing: there is none at this place.
+        LakeNewer: a newer ctanalytics wrote it.
+        LakeError: the place can't be read.
+    """
 
-        Raises:
-            LakeMissing: there is none at this place.
-            LakeNewer: a newer ctanalytics wrote it.
-            LakeError: the place can't be read.
-        """
-        store = open_store(uri, aws or settings.LakeAws())
+    def __init__(self, uri: str | Path, aws: settings.LakeAws | None = None) -> None:
+        self.store: Store = open_store(str(uri), aws or settings.LakeAws())
         try:
-            marker = store.read(layout.MARKER)
+            marker = self.store.read(layout.MARKER)
         except FileNotFoundError:
             raise LakeMissing(
                 "there is no lake here",
-                where=store.uri,
+                where=self.store.uri,
                 mend="`ctanalytics ingest SOURCE --lake LAKE` makes one; or name another --lake",
             ) from None
-        return cls(store, _created_at(marker, store.uri))
+        self.created_at: dt.datetime = _created_at(marker, self.store.uri)
+        self._handles: dict[str, DeltaTable] = {}
 
     @classmethod
-    def create(cls, uri: str, aws: settings.LakeAws | None = None) -> Self:
+    def open(cls, uri: str | Path, aws: settings.LakeAws | None = None) -> Self:
+        """Open a lake that is there; the same as `Lake(uri)`."""
+        return cls(uri, aws)
+
+    @classmethod
+    def create(cls, uri: str | Path, aws: settings.LakeAws | None = None) -> Self:
         """Open the lake at a place, or make it when there is none; two makers make one."""
-        store = open_store(uri, aws or settings.LakeAws())
+        store = open_store(str(uri), aws or settings.LakeAws())
         if not store.exists(layout.MARKER):
             store.probe()
             if any(True for _ in store.list("")) and not _only_ours(store):
@@ -76,7 +79,7 @@ class Lake:
                 "created_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             }
             store.put_once(layout.MARKER, json.dumps(marker, indent=2).encode())
-        return cls.open(uri, aws)
+        return cls(uri, aws)
 
     @property
     def uri(self) -> str:

@@ -1,0 +1,122 @@
+"""Writes the generated pages of docs/: commands from their --help, settings and models from code.
+
+python docs/build.py            write them
+python docs/build.py --check    exit 1 when a page on disk differs
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import typer
+
+from ctanalytics.cli.main import app
+from ctanalytics.engines import statements
+from ctanalytics.settings import ENV_PREFIX, Settings, Struct
+
+DOCS = Path(__file__).parent
+
+
+def commands() -> str:
+    """The page of all commands and their flags."""
+    lines = [
+        "# Commands",
+        "",
+        "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done in part (something was set aside, or a",
+        "target refused). Results go to stdout, all else to stderr. Every command takes `--json`",
+        "where it has a result for machines, and the flags `--config`, `--profile`, `--region` (the",
+        "AWS region, but for `ingest`, where it chooses logs), `--role-arn`, `--external-id`,",
+        "`--log-format text|json` and `--quiet`.",
+    ]
+    for name, command in _walk(typer.main.get_command(app), "ctanalytics"):
+        about, _, example = (command.help or "").partition("Example:")
+        lines += ["", f"## {name}", "", " ".join(about.split()), ""]
+        if example.strip():
+            lines += ["```", " ".join(example.split()), "```", ""]
+        lines += ["| flag | meaning |", "|---|---|"]
+        for parameter in command.params:
+            names = ", ".join(f"`{option}`" for option in parameter.opts if option != "--help")
+            if parameter.param_type_name != "option":
+                names = f"`{(parameter.name or '').upper()}`"
+            if names and parameter.name not in SHARED:
+                lines.append(f"| {names} | {getattr(parameter, 'help', '') or ''} |")
+    return "\n".join(lines) + "\n"
+
+
+SHARED = frozenset(("config", "profile", "role_arn", "external_id", "log_format", "quiet"))
+
+
+def _walk(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        yield name, command
+        return
+    for key in sorted(inner):
+        yield from _walk(inner[key], f"{name} {key}")
+
+
+def settings() -> str:
+    """The page of all settings, between its hand-written head and a table from the code."""
+    head = (DOCS / "settings.head.md").read_text("utf-8")
+    lines = ["| setting | variable | default |", "|---|---|---|"]
+    for name, default in _settings(Settings, ""):
+        variable = ENV_PREFIX + name.replace(".", "_").upper()
+        lines.append(f"| `{name}` | `{variable}` | `{default!r}` |")
+    return (
+        head
+        + "\n".join(lines)
+        + "\n\nUnits are in the names; what each means stands in\n`ctanalytics/settings.py`.\n"
+    )
+
+
+def _settings(section: type[Struct], prefix: str) -> Iterator[tuple[str, Any]]:
+    for field in msgspec.structs.fields(section):
+        if isinstance(field.type, type) and issubclass(field.type, Struct):
+            yield from _settings(field.type, f"{prefix}{field.name}.")
+        else:
+            default = field.default
+            if default is msgspec.NODEFAULT:
+                default = field.default_factory()
+            yield prefix + field.name, default
+
+
+def models() -> str:
+    """The page of all views, from the headers of their statements."""
+    lines = [
+        "# Models",
+        "",
+        "Views over the lake; ask them with `ctanalytics query`. Columns of `events` are CloudTrail's",
+        "fields in snake case; `ctanalytics views NAME --lake LAKE` lists the columns of each.",
+        "To read few files, bound `event_date` besides `event_time`.",
+    ]
+    for name in statements.names("views"):
+        header = statements.header(name)
+        lines += ["", f"## {name.removeprefix('views/')}", "", header["about"], ""]
+        lines += [f"- {key}: {header[key]}" for key in ("grain", "reads", "units") if key in header]
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {"commands.md": commands, "settings.md": settings, "models.md": models}
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages, or tell which of them differ."""
+    stale = []
+    for name, build in PAGES.items():
+        path, text = DOCS / name, build()
+        if "--check" in arguments:
+            if not path.exists() or path.read_text("utf-8") != text:
+                stale.append(name)
+        else:
+            path.write_text(text, "utf-8")
+    if stale:
+        sys.stderr.write(f"out of date: {', '.join(stale)}; run `make docs`\n")
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

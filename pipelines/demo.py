@@ -1,0 +1,72 @@
+"""The demo: sample_logs into a new lake, a few questions, the anomalies, a report to open.
+
+python pipelines/demo.py build/demo
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import ctanalytics
+from ctanalytics import Settings
+from ctanalytics.cli import console
+
+SAMPLE = Path(__file__).parent.parent / "sample_logs"
+
+QUESTIONS = {
+    "Who made the most calls?": """
+        select principal_arn, principal_type, calls, errors
+        from users
+        order by calls desc
+        limit 5
+    """,
+    "Which calls were refused most?": """
+        select event_name, error_code, calls
+        from errors
+        order by calls desc
+        limit 5
+    """,
+    "Did anyone touch the trail itself?": """
+        select event_time, event_name, principal_arn, source_ip_address
+        from events
+        where event_source = 'cloudtrail.amazonaws.com'
+          and not read_only
+        order by event_time
+        limit 10
+    """,
+}
+
+
+def main(folder: Path) -> None:
+    """Run every step, telling what it found."""
+    started = time.monotonic()
+    shutil.rmtree(folder, ignore_errors=True)
+    lake = str(folder / "lake")
+    result = ctanalytics.ingest([str(SAMPLE)], lake)
+    console.out(
+        f"ingested {result.records_written:,} events of {result.objects_ingested:,} files "
+        f"in {result.seconds:.1f} s ({result.records_duplicate} duplicates left out)\n"
+    )
+    for question, sql in QUESTIONS.items():
+        table = ctanalytics.query(sql, lake)
+        console.table(
+            table.column_names, [list(row.values()) for row in table.to_pylist()], title=question
+        )
+    opened = ctanalytics.Lake.open(lake)
+    settings = Settings()
+    found = ctanalytics.detect(opened, settings=settings)
+    for row in found.anomalies.to_pylist():
+        console.out(f"{row['severity'].upper():8} {row['title']}\n         {row['explanation']}")
+    for note in found.notes:
+        console.note(note)
+    page = ctanalytics.report(opened, settings=settings, output=folder)
+    console.out(f"\n{found.anomalies.num_rows} anomalies; the report is {page.html}")
+    console.out(f'ask more: ctanalytics query "select * from users limit 5" --lake {lake}')
+    console.note(f"{time.monotonic() - started:.0f} s in all")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "build/demo"))
