@@ -23,7 +23,6 @@ from ctanalytics.errors import CtanalyticsError
 
 app = typer.Typer(
     name="ctanalytics",
-    help="Ask AWS CloudTrail logs what happened, who did it, and whether it is normal.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -32,15 +31,22 @@ lake_app = typer.Typer(help="Look after a lake.", no_args_is_help=True, rich_mar
 app.add_typer(lake_app, name="lake")
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        console.out(__version__)
+        raise typer.Exit
+
+
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True, callback=_print_version
+        ),
     ] = False,
 ) -> None:
-    if version:
-        console.out(__version__)
-        raise typer.Exit
+    """Ask AWS CloudTrail logs what happened, who did it, and whether it is normal."""
 
 
 def _shared_flags(

@@ -120,19 +120,19 @@ class Engine:
         Raises:
             QueryError: it is not SQL, is more than one statement, or does more than read.
         """
-        with _foreign_errors(text):
+        with self._foreign_errors(text):
             _require_read(text)
             return self._arrow(text, None)
 
     def stream(self, text: str, rows: int = 65_536) -> pa.RecordBatchReader:
         """Run a user's SQL and hand out its rows in batches; raises as `query` does."""
-        with _foreign_errors(text):
+        with self._foreign_errors(text):
             _require_read(text)
             return self.connection.sql(text).to_arrow_reader(rows)
 
     def explain(self, text: str) -> str:
         """Return DuckDB's plan of a user's SQL; raises as `query` does."""
-        with _foreign_errors(text):
+        with self._foreign_errors(text):
             _require_read(text)
             rows = self.connection.execute(f"explain {text}").fetchall()
         return "\n".join(str(row[-1]) for row in rows)
@@ -159,6 +159,28 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @contextmanager
+    def _foreign_errors(self, text: str) -> Iterator[None]:
+        """Turn DuckDB's errors about a user's SQL into ours."""
+        try:
+            yield
+        except duckdb.Error as error:
+            raise QueryError(
+                untrusted.terminal(self._with_place(error, text)),
+                where=untrusted.one_line(text),
+                mend="`ctanalytics views` lists the views and their columns",
+            ) from error
+
+    def _with_place(self, error: duckdb.Error, text: str) -> duckdb.Error:
+        # A relation's error lacks the line with the caret; the same SQL as a statement has it, and
+        # stops before it reads anything.
+        if isinstance(error, duckdb.BinderException | duckdb.CatalogException):
+            try:
+                self.connection.execute(text)
+            except duckdb.Error as placed:
+                return placed
+        return error
+
     def _arrow(self, text: str, values: Any) -> pa.Table:
         return self.connection.sql(text, params=values).to_arrow_table()
 
@@ -177,20 +199,6 @@ def _require_read(text: str) -> None:
             where=untrusted.one_line(text),
             mend="use SELECT; write results with --output",
         )
-
-
-@contextmanager
-def _foreign_errors(text: str) -> Iterator[None]:
-    """Turn DuckDB's errors about a user's SQL into ours."""
-    try:
-        yield
-    except duckdb.Error as error:
-        # DuckDB's message already points at the place with a caret line.
-        raise QueryError(
-            untrusted.terminal(error),
-            where=untrusted.one_line(text),
-            mend="`ctanalytics views` lists the views and their columns",
-        ) from error
 
 
 def with_dates(values: Mapping[str, Any]) -> dict[str, Any]:

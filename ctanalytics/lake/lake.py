@@ -64,13 +64,13 @@ class Lake:
         """Open the lake at a place, or make it when there is none; two makers make one."""
         store = open_store(str(uri), aws or settings.LakeAws())
         if not store.exists(layout.MARKER):
-            store.probe()
-            if any(True for _ in store.list("")) and not _only_ours(store):
+            if not _only_ours(store):
                 raise LakeError(
                     "this place holds files that are not a lake",
                     where=store.uri,
                     mend="name an empty or a new place with --lake",
                 )
+            store.probe()
             for name in layout.TABLES:
                 _create_table(store, name)
             marker = {
@@ -228,7 +228,7 @@ def _create_table(store: Store, name: str) -> None:
 
 
 def _only_ours(store: Store) -> bool:
-    """Whether a creation was begun here and not ended."""
+    """Whether the place is empty, or a creation was begun here and not ended."""
     return all(path.startswith(("tables/", "probe", "leases/")) for path in store.list(""))
 
 

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.cli.runner import Ran, run
+from tests.cli.test_ingest import record, write
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("query")
+    (folder / "logs").mkdir()
+    write(
+        folder / "logs" / "a.json.gz", record(), record(eventID="2", userAgent="=cmd|' /C calc'!A0")
+    )
+    assert run("ingest", "logs", "--lake", "lake", "--workers", "1", cwd=folder).code == 0
+    return folder
+
+
+def ask(home: Path, sql: str, *arguments: str) -> Ran:
+    return run("query", sql, "--lake", "lake", *arguments, cwd=home)
+
+
+SQL = "select event_id, user_agent from events order by event_id"
+
+
+def test_json_and_ndjson_hold_the_same_rows(home: Path) -> None:
+    rows = json.loads(ask(home, SQL, "--format", "json").out)
+    lines = ask(home, SQL, "--format", "ndjson").out.splitlines()
+    assert rows == [json.loads(line) for line in lines]
+    assert len(rows) == 2
+
+
+def test_an_empty_result_is_an_empty_json_list(home: Path) -> None:
+    assert json.loads(ask(home, "select 1 as a where false", "--json").out) == []
+
+
+def test_csv_defuses_formulas(home: Path) -> None:
+    rows = list(csv.reader(io.StringIO(ask(home, SQL, "--format", "csv").out)))
+    assert rows[0] == ["event_id", "user_agent"]
+    assert "'=cmd|' /C calc'!A0" in [row[1] for row in rows]
+
+
+def test_parquet_goes_to_a_file_only(home: Path) -> None:
+    assert ask(home, SQL, "--format", "parquet").code == 2
+    assert ask(home, SQL, "--format", "parquet", "--output", "o.parquet").code == 0
+    assert pq.read_table(home / "o.parquet").num_rows == 2
+
+
+def test_markdown_escapes_the_column_mark(home: Path) -> None:
+    out = ask(home, SQL, "--format", "markdown").out
+    assert "\\|" in out
+    assert out.count("\n") == 4
+
+
+def test_a_file_of_sql_is_run(home: Path) -> None:
+    (home / "q.sql").write_text("-- all\nselect count(*) as n from events")
+    ran = run("query", "--file", "q.sql", "--lake", "lake", "--json", cwd=home)
+    assert json.loads(ran.out) == [{"n": 2}]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        pytest.param("select * from read_text('/etc/passwd')", id="file"),
+        pytest.param("copy (select 1) to 'x.csv'", id="copy"),
+        pytest.param("attach 'x.db'", id="attach"),
+        pytest.param("set threads = 1", id="set"),
+        pytest.param("drop view events", id="drop"),
+        pytest.param("select 1; select 2", id="two"),
+        pytest.param("select from where", id="syntax"),
+        pytest.param("", id="empty"),
+    ],
+)
+def test_sql_that_is_wrong_or_does_more_than_read_is_refused(home: Path, sql: str) -> None:
+    ran = ask(home, sql)
+    assert ran.code in (1, 2)
+    assert ran.out == ""
+    assert "mend" in ran.err
+
+
+def test_an_error_points_at_the_place(home: Path) -> None:
+    assert "^" in ask(home, "select nope from events").err
+
+
+def test_terminal_escapes_are_shown_not_obeyed(home: Path) -> None:
+    ran = ask(home, "select chr(27) || '[31mred' as a")
+    assert "\x1b" not in ran.out
+    assert "\\x1b[31mred" in ran.out
+
+
+def test_views_lists_every_view_with_its_columns(home: Path) -> None:
+    found = json.loads(run("views", "--lake", "lake", "--json", cwd=home).out)
+    events = next(view for view in found if view["name"] == "events")
+    assert "event_time" in events["columns"]
+    assert all(view["about"] and view["columns"] for view in found)
+
+
+def test_lake_info_counts_rows(home: Path) -> None:
+    found = json.loads(run("lake", "info", "--lake", "lake", "--json", cwd=home).out)
+    rows = {table["name"]: table["rows"] for table in found["tables"]}
+    assert (rows["events"], rows["log_files"]) == (2, 1)
+    assert found["last_event"] == "2026-11-20T08:00:00Z"
