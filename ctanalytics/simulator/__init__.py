@@ -1,0 +1,1 @@
+"""A made-up organization on AWS, its CloudTrail log files, and what went wrong in it."""
