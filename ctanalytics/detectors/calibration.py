@@ -1,0 +1,96 @@
+"""From a deviation to a p-value: how often does a normal day show one this large?
+
+The null pool is what other days and series of the same kind have shown. Its body is counted, its
+tail is fitted between two quantiles, so that the few largest values (perhaps incidents that
+nobody has found) say nothing about how rare they are.
+
+Source: the conformal p-value of Vovk et al., "Algorithmic Learning in a Random World"; the tail is
+a generalised Pareto distribution with a fixed shape, matched to two quantiles.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+SHAPE: Final = 0.15
+_BODY: Final = 0.95
+_TAIL: Final = 0.995
+_LEAST_SCALE: Final = 0.02
+"""Of the tail, in units of the deviation: a pool of equal values would make all else impossible."""
+_RATIO: Final = (1 - _BODY) / (1 - _TAIL)
+
+MIN_POOL: Final = 300
+"""Values below which a pool's 99.5 % quantile is a guess."""
+
+
+def surprise(values: Floats, pool: Floats) -> Floats:
+    """Return -log10 p of each value against a pool of normal ones.
+
+    Args:
+        values: deviations, larger = more abnormal; NaN gives 0.
+        pool: deviations of normal days; NaN are left out; in any order.
+
+    Returns:
+        -log10 p, never negative; 0 for all when the pool is empty.
+    """
+    known = np.sort(pool[np.isfinite(pool)])
+    count = len(known)
+    if not count:
+        return np.zeros(len(values))
+    body = known[min(int(_BODY * count), count - 1)]
+    tail = known[min(int(_TAIL * count), count - 1)]
+    scale = max((tail - body) / math.log(_RATIO), _LEAST_SCALE)
+    sigma = scale * math.log(_RATIO) * SHAPE / (_RATIO**SHAPE - 1)
+    at_least = count - np.searchsorted(known, values, side="left")
+    counted = -np.log10((1.0 + at_least) / (count + 1.0))
+    beyond = np.maximum(values - body, 0.0) / sigma
+    fitted = -math.log10(1 - _BODY) + np.log10(1 + SHAPE * beyond) / SHAPE
+    scores = np.where(values > body, fitted, counted)
+    return np.maximum(np.where(np.isfinite(values), scores, 0.0), 0.0)
+
+
+def surprise_by_stratum(
+    values: Floats,
+    strata: list[npt.NDArray[np.int64]],
+    pool: Floats,
+    pool_strata: list[npt.NDArray[np.int64]],
+) -> Floats:
+    """As `surprise`, each value against the pool of its own stratum, widened when that is small.
+
+    Args:
+        values: (n,) deviations.
+        strata: from the finest to the coarsest, the stratum of each value; after the last one
+            everything is one pool.
+        pool: (m,) deviations of normal days.
+        pool_strata: the same kinds of strata, of each pool value.
+    """
+    scores = np.full(len(values), np.nan)
+    usable = np.isfinite(pool)
+    everything = (np.zeros(len(values), np.int64), np.zeros(len(pool), np.int64))
+    for own, theirs in (*zip(strata, pool_strata, strict=True), everything):
+        waiting = np.isnan(scores)
+        for stratum in np.unique(own[waiting]):
+            members = usable & (theirs == stratum)
+            last = own is everything[0]
+            if members.sum() < MIN_POOL and not last:
+                continue
+            chosen = waiting & (own == stratum)
+            scores[chosen] = surprise(values[chosen], pool[members])
+    return scores
+
+
+def threshold(budget_per_week: float, share: float, looks_per_day: int) -> float:
+    """Return the score that a day's look must reach for the budget to hold: a union bound.
+
+    Args:
+        budget_per_week: false alarms that the whole lake may raise in a week.
+        share: the detector's part of it.
+        looks_per_day: how many series (or principals) times windows are looked at in a day.
+    """
+    return -math.log10(min(1.0, budget_per_week * share / (7 * max(looks_per_day, 1))))
