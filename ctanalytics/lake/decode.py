@@ -120,7 +120,7 @@ class Decoder:
 
     def _content(self, origin: Origin, content: bytes) -> Outcome:
         size = _Size(len(content), hashlib.sha256(content).hexdigest())
-        if origin.parsed.kind in ("digest", "config"):
+        if origin.parsed.kind in ("digest", "config", "companion"):
             return _skipped(origin.parsed.kind, size)
         records = self._fast(content)
         if records is None:

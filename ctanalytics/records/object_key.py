@@ -20,6 +20,9 @@ LOG_KINDS = {
 }
 """Path segment after the account -> our name for the kind of file."""
 
+COMPANIONS = frozenset({"public-keys.json", "labels.jsonl", "README.md"})
+"""Names of files that lie beside a copy of logs and are none: keys, a simulator's labels, a text."""
+
 SEGMENTS = {kind: segment for segment, kind in LOG_KINDS.items()}
 
 REGION = r"[a-z]{2,4}(?:-[a-z]+)+-\d{1,2}"
@@ -50,7 +53,7 @@ class ObjectKey:
     """What a key tells about a file; None where the key is silent."""
 
     kind: str
-    """log, insight, network_activity, aggregated, digest, config, or unknown."""
+    """log, insight, network_activity, aggregated, digest, config, companion, or unknown."""
     organization: str | None = None
     account_id: str | None = None
     aws_region: str | None = None
@@ -92,6 +95,8 @@ def parse(key: str) -> ObjectKey:
 
 
 def _from_name(name: str) -> ObjectKey:
+    if name in COMPANIONS:
+        return ObjectKey(kind="companion")
     digest = _DIGEST_FILE.search(name)
     if digest:
         stamp = _stamp(digest["stamp"])
