@@ -83,6 +83,8 @@ class Renderer:
             seeds = [
                 f"{actor.session.key}{sessions.number(slot)}" for slot in sessions.slots(times)
             ]
+            if actor.session.names[0].startswith("i-"):
+                columns["instance"] = columns["session"]  # an instance speaks of itself
         else:
             seeds = [actor.name] * count
             columns["access_key"] = self._keys(actor, times)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -53,8 +53,14 @@ class _DayResult(msgspec.Struct):
     """Episode -> its event ids, first and last event time."""
 
 
-def run(plan: Plan, out: Path, executor: Executor) -> Totals:
-    """Write a simulation's log files, digest files, public keys and labels into a folder."""
+def run(
+    plan: Plan, out: Path, executor: Executor, done: Callable[[int], None] | None = None
+) -> Totals:
+    """Write a simulation's log files, digest files, public keys and labels into a folder.
+
+    Args:
+        done: told how many days are written, after each.
+    """
     work = out / ".simulate"
     work.mkdir(parents=True, exist_ok=True)
     parts: list[Part] = [
@@ -67,8 +73,9 @@ def run(plan: Plan, out: Path, executor: Executor) -> Totals:
         for place in range(plan.day_count)
     ]
     try:
-        for _ in executor.map(write_day, parts):
-            pass
+        for days_done, _ in enumerate(executor.map(write_day, parts), 1):
+            if done:
+                done(days_done)
         days = [
             msgspec.json.decode(Path(part["result"]).read_bytes(), type=_DayResult)
             for part in parts
