@@ -146,6 +146,7 @@ _GRANTS = {
 }
 _ACTION = re.compile(r"not authorized to perform: (?P<action>[a-z0-9-]+:[A-Za-z]+)")
 _KMS_ACTION = re.compile(r"kms:[A-Za-z]+")
+_KMS_STATE = re.compile(r"KMS\.?(Disabled|InvalidState|NotFound|OptInRequired)")
 _KEY = re.compile(r"arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:(?:key|alias)/[A-Za-z0-9/_-]+")
 
 
@@ -171,7 +172,7 @@ def _explain_answer(error: Any) -> Explanation:
     operation = str(error.operation_name)
     if throttled(code):
         return Explanation("throttled", f"AWS asks to slow down: {said}", "try again later")
-    if code.startswith("KMS.") or (code in _DENIED and _about_kms(code, said)):
+    if code.startswith("KMS") or (code in _DENIED and _about_kms(code, said)):
         return _explain_kms(code, said)
     if code in _CREDENTIALS:
         return Explanation(
@@ -232,7 +233,7 @@ def _explain_kms(code: str, said: str) -> Explanation:
     named = _KEY.search(said)
     action = _KMS_ACTION.search(said)
     key = named[0] if named else "the key that encrypts it"
-    if code.endswith(("DisabledException", "InvalidStateException", "NotFoundException")):
+    if _KMS_STATE.match(code):
         return Explanation(
             "denied",
             f"the KMS key can't be used: {said}",

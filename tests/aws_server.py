@@ -150,6 +150,14 @@ def sns_error(code: str, message: str, status: int = 403, fault: str = "Sender")
     return Response(body, status, content_type="text/xml")
 
 
+def json_error(code: str, message: str, status: int = 400) -> Response:
+    """An answer as CloudWatch gives it for an error."""
+    body = json.dumps({"__type": code, "message": message})
+    made = Response(body, status, content_type="application/x-amz-json-1.0")
+    made.headers["x-amzn-query-error"] = f"{code};Sender"
+    return made
+
+
 def received(sqs: Any, queue_url: str) -> list[dict[str, Any]]:
     """Take everything out of a queue, each message's body parsed."""
     found: list[dict[str, Any]] = []

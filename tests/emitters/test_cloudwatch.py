@@ -1,0 +1,175 @@
+"""CloudWatch over HTTP: which metrics come to be, and their sums."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ctanalytics.emitters import parse_target
+from ctanalytics.emitters.base import Alert, Emitter, Outside, Run
+from ctanalytics.emitters.cloudwatch import MAX_DATUMS
+from ctanalytics.emitters.outbox import Decisions, Tally, deliver
+from ctanalytics.errors import EmitError, SettingsError
+from ctanalytics.settings import Aws
+from tests.aws_server import Server, aws_server, json_error
+from tests.emitters.alerts import NOW, alert
+
+NAMESPACE = "CloudTrail/Analytics"
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    with aws_server(monkeypatch) as running:
+        yield running
+
+
+def emitter() -> Emitter:
+    return parse_target(f"cloudwatch:{NAMESPACE}", Outside(Aws(), io.StringIO()))
+
+
+def put(*alerts: Alert) -> tuple[Tally, int]:
+    """Deliver; returns the tally and the number of calls."""
+    tally = Tally()
+    calls: list[Any] = []
+    deliver(emitter(), Decisions(list(alerts), {}, [], 0), calls.append, tally=tally)
+    return tally, len(calls)
+
+
+def sums(server: Server, name: str = "Anomalies") -> dict[tuple[str, ...], float]:
+    """The sum of each metric of the last hour, by its dimension values."""
+    cloudwatch = server.client("cloudwatch")
+    pages = cloudwatch.get_paginator("list_metrics").paginate(Namespace=NAMESPACE, MetricName=name)
+    listed = [metric["Dimensions"] for page in pages for metric in page["Metrics"]]
+    if not listed:
+        return {}
+    now = dt.datetime.now(dt.UTC)
+    answer = cloudwatch.get_metric_data(
+        MetricDataQueries=[
+            {
+                "Id": f"m{place}",
+                "MetricStat": {
+                    "Metric": {
+                        "Namespace": NAMESPACE,
+                        "MetricName": name,
+                        "Dimensions": dimensions,
+                    },
+                    "Period": 7200,
+                    "Stat": "Sum",
+                },
+            }
+            for place, dimensions in enumerate(listed)
+        ],
+        StartTime=now - dt.timedelta(hours=1),
+        EndTime=now + dt.timedelta(hours=1),
+    )
+    found = {
+        tuple(one["Value"] for one in sorted(dimensions, key=lambda one: one["Name"])): sum(
+            result["Values"]
+        )
+        for dimensions, result in zip(listed, answer["MetricDataResults"], strict=True)
+    }
+    # Without dimensions the local server adds up all metrics of the name.
+    found[()] -= sum(value for key, value in found.items() if key)
+    return found
+
+
+def test_anomalies_are_counted_in_three_sets_of_dimensions_at_the_time_of_sending(
+    server: Server,
+) -> None:
+    tally, calls = put(
+        alert("a"), alert("b"), alert("c", severity="critical"), alert("d", detector="error_rate")
+    )
+    assert (tally.sent, calls) == (4, 1)
+    assert sums(server) == {
+        (): 4,
+        ("high",): 3,
+        ("critical",): 1,
+        ("call_rate", "high"): 2,
+        ("call_rate", "critical"): 1,
+        ("error_rate", "high"): 1,
+    }
+
+
+def test_an_update_of_an_anomaly_is_not_counted_again(server: Server) -> None:
+    tally, _ = put(alert("a", is_update=True))
+    assert tally.sent == 1
+    assert sums(server) == {}
+
+
+def test_a_quiet_run_leaves_zeros_success_and_the_lakes_age(server: Server) -> None:
+    emitter().finish(Run(NOW, 17.5))
+    severities = ("info", "low", "medium", "high", "critical")
+    assert sums(server) == {(): 0, **{(severity,): 0 for severity in severities}}
+    assert sums(server, "RunSucceeded") == {(): 1}
+    assert sums(server, "LakeLagMinutes") == {(): 17.5}
+
+
+def test_an_empty_lake_has_no_age(server: Server) -> None:
+    emitter().finish(Run(NOW, None))
+    assert sums(server, "LakeLagMinutes") == {}
+
+
+def test_a_call_holds_a_thousand_metrics_and_the_sums_add_up(server: Server) -> None:
+    # n detectors of one severity are n + 2 metrics in a call.
+    assert [len(batch) for batch in emitter().batches(of_detectors(MAX_DATUMS - 2))] == [998]
+    alerts = of_detectors(MAX_DATUMS - 1)
+    assert [len(batch) for batch in emitter().batches(alerts)] == [998, 1]
+    tally, calls = put(*alerts)
+    assert (tally.sent, calls) == (999, 2)
+    assert server.count("POST") == 2
+    found = sums(server)
+    assert (found[()], found[("high",)], found[("d0998", "high")]) == (999, 999, 1)
+    assert len(found) == 1 + 1 + 999
+
+
+def of_detectors(count: int) -> list[Alert]:
+    return [alert(str(n), detector=f"d{n:04}") for n in range(count)]
+
+
+def test_a_call_stays_below_a_megabyte() -> None:
+    alerts = [alert(str(n), detector=f"{n:04}" + "ä" * 300) for n in range(MAX_DATUMS - 2)]
+    assert len(list(emitter().batches(alerts))) == 2
+
+
+def test_a_dimension_is_ascii_and_never_blank(server: Server) -> None:
+    put(alert("a", detector="détecteur 😀"), alert("b", detector=" "))
+    detectors = {key[0] for key in sums(server) if len(key) == 2}
+    assert detectors == {"d\\xe9tecteur \\U0001f600", "unnamed"}
+
+
+def test_a_busy_service_is_asked_again(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    busy = iter(range(9))  # more than botocore repeats by itself
+
+    def throttle(request, passed):  # type: ignore[no-untyped-def]
+        if next(busy, None) is not None:
+            return json_error("Throttling", "Rate exceeded", 400)
+        return None
+
+    server.disturb.append(throttle)
+    tally, _ = put(alert("a"))
+    assert tally.sent == 1
+    assert sums(server)[()] == 1
+
+
+def test_a_denied_call_is_an_error_of_the_target(server: Server) -> None:
+    server.disturb.append(lambda request, passed: json_error("AccessDenied", "no", 400))
+    with pytest.raises(EmitError, match="cloudwatch:PutMetricData") as caught:
+        put(alert("a"))
+    assert caught.value.where == f"cloudwatch:{NAMESPACE}"
+
+
+def test_without_a_region_the_mend_says_so(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_REGION")
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    with pytest.raises(SettingsError, match="no AWS region"):
+        put(alert("a"))
+
+
+def test_the_preview_counts_the_metrics_that_are_billed() -> None:
+    # [], 5 severities, (call_rate, high), RunSucceeded, LakeLagMinutes
+    assert emitter().preview([alert("a"), alert("b")]).startswith("would write 9 metrics")
