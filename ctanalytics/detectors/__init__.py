@@ -1,0 +1,33 @@
+"""What finds anomalies: DETECTORS is the one list, and its order is the report's order."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ctanalytics.detectors.base import Context, Detector, DetectorResult, Window
+
+
+def _call_rate(context: Context, window: Window) -> DetectorResult:
+    from ctanalytics.detectors.call_rate import call_rate
+
+    return call_rate(context, window)
+
+
+def _error_rate(context: Context, window: Window) -> DetectorResult:
+    from ctanalytics.detectors.error_rate import error_rate
+
+    return error_rate(context, window)
+
+
+def _isolation_forest(context: Context, window: Window) -> DetectorResult:
+    from ctanalytics.detectors.isolation_forest import isolation_forest
+
+    return isolation_forest(context, window)
+
+
+# Each is imported when it runs: numpy and scikit-learn take a second that `--help` must not pay.
+DETECTORS: Final[dict[str, Detector]] = {
+    "call_rate": _call_rate,
+    "error_rate": _error_rate,
+    "isolation_forest": _isolation_forest,
+}

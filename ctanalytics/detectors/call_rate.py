@@ -1,0 +1,190 @@
+"""call_rate: write APIs that are called far more than usual, or that fall silent."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from ctanalytics.detectors import rates, stops, surges
+from ctanalytics.detectors.base import Context, DetectorResult, Window
+from ctanalytics.detectors.calibration import threshold
+from ctanalytics.detectors.rates import Kind, Rates, Span
+from ctanalytics.detectors.severity import Impact, error_class, is_sensitive, severity
+from ctanalytics.detectors.stops import Gap, Stop
+from ctanalytics.detectors.surges import Surge
+from ctanalytics.findings import anomaly_id, series_key
+
+SURGE: Final = Kind("call_rate", "surge", "ApiCallRateInsight", writes=True)
+STOP: Final = Kind("call_rate", "stop", "ApiCallRateInsight", writes=True)
+GAP: Final = Kind("call_rate", "telemetry_gap", "", writes=False)
+
+
+def call_rate(context: Context, window: Window) -> DetectorResult:
+    """Find surges and stops of write management calls, per account, region and API."""
+    loaded = rates.load(context, window, "detectors/call_minutes")
+    if not loaded.series.count:
+        return DetectorResult(rates.table([]), notes=["no write calls: no call rates to judge"])
+    theta = rates.surge_theta(context, loaded)
+    found = surges.find(
+        loaded.series,
+        loaded.expectation,
+        loaded.masked,
+        first_day=loaded.first_day,
+        end_minute=loaded.end_minute,
+        theta=theta,
+    )
+    rows = [_surge(context, loaded, surge, theta) for surge in found]
+    settings = context.settings
+    stop_theta = max(
+        threshold(settings.budget, settings.share_stop, rates.active_series(loaded)),
+        rates.LEAST_THETA,
+    )
+    silent = stops.find(
+        loaded.series,
+        loaded.masked,
+        first_day=loaded.first_day,
+        end_minute=loaded.end_minute,
+        theta=stop_theta,
+    )
+    alone, gaps = stops.together(loaded.series, silent, loaded.masked, loaded.end_minute)
+    rows += [_stop(context, loaded, stop, stop_theta) for stop in alone]
+    rows += [_gap(context, loaded, gap) for gap in gaps]
+    since = window.since
+    rows = [row for row in rows if row["ended_at"] is None or row["ended_at"] > since]
+    return DetectorResult(rates.table(rows), notes=loaded.notes)
+
+
+def _surge(context: Context, loaded: Rates, found: Surge, theta: float) -> dict[str, Any]:
+    who = rates.api(loaded.series, found.series)
+    start, end = loaded.series.time(found.start), loaded.series.time(found.end)
+    behind = rates.span(context, who, SURGE, start, end)
+    loud = severity(_impact(who.event_source, who.event_name, behind), found.score - theta)
+    most = behind.most("userIdentityArn")
+    by = (
+        f", {'all' if most.insight == behind.calls else 'mostly'} by {rates.short_principal(most.value)}"
+        if most
+        else ""
+    )
+    title = f"{who.event_name} surged in {who.place}"
+    explanation = (
+        f"{who.event_name} was called {behind.calls:,} times in "
+        f"{rates.minutes_text(found.end - found.start)} in {who.place}{by}; "
+        f"its most in {rates.minutes_text(found.window)} was {found.peak:,}, and in the 28 days before "
+        f"{found.record:,}."
+    )
+    return rates.surge_row(
+        context, loaded, SURGE, found, loud, (title, _with_caveats(explanation, found)), behind
+    )
+
+
+def _with_caveats(explanation: str, found: Surge) -> str:
+    if found.level_shift:
+        explanation += " It has gone on for a day: perhaps a new normal."
+    if found.provisional:
+        explanation += " There are less than two weeks of history, so this is provisional."
+    return explanation
+
+
+def _impact(event_source: str | None, event_name: str | None, behind: Span) -> Impact:
+    ends = {"succeeded": 0, "denied": 0, "failed": 0}
+    for share in behind.shares["errorCode"]:
+        if share.value == "null":
+            ends["succeeded"] += share.insight
+        else:
+            ends["denied" if error_class(share.value) == "denied" else "failed"] += share.insight
+    if ends["succeeded"] * 2 < behind.calls:
+        return "denied" if ends["denied"] >= ends["failed"] else "read"
+    return "sensitive" if is_sensitive(event_source, event_name) else "write"
+
+
+def _stop(context: Context, loaded: Rates, found: Stop, theta: float) -> dict[str, Any]:
+    who = rates.api(loaded.series, found.series)
+    start, end = loaded.series.time(found.start), loaded.series.time(found.end)
+    key = series_key(*who.columns().values())
+    length = rates.minutes_text(found.end - found.start)
+    usual = rates.span(context, who, STOP, start - (end - start), start)
+    caller = usual.most("userIdentityArn")
+    by = f" by {rates.short_principal(caller.value)}" if caller else ""
+    return {
+        **who.columns(),
+        "anomaly_id": anomaly_id(STOP.detector, STOP.kind, key, start),
+        "state": "open" if found.is_open else "closed",
+        "revision": 1,
+        "superseded_by": None,
+        "detector": STOP.detector,
+        "kind": STOP.kind,
+        "severity": severity("silent", found.score - theta),
+        "score": found.score,
+        "p_value": round(10.0**-found.score, 12),
+        "started_at": start,
+        "ended_at": None if found.is_open else end,
+        "principal_arn": caller.value if caller and caller.value != "unknown" else None,
+        "series_key": key,
+        "title": f"{who.event_name} stopped in {who.place}",
+        "explanation": (
+            f"{who.event_name}{by} in {who.place} "
+            f"{'has been' if found.is_open else 'was'} silent for {length}; in the 28 days before it "
+            f"never paused for more than {rates.minutes_text(max(found.longest, 1))}."
+        ),
+        "evidence": json.dumps(
+            {
+                "event_ids": usual.event_ids[-10:],
+                "events": usual.calls,
+                "sql": rates.events_sql(who, STOP, start - (end - start), start),
+                "rate": rates.rate(loaded, found.series, found.start, found.end),
+            }
+        ),
+        "insight": None,
+        "detected_at": context.now,
+    }
+
+
+def _gap(context: Context, loaded: Rates, found: Gap) -> dict[str, Any]:
+    first = min(found.stops, key=lambda stop: stop.start)
+    is_open = any(stop.is_open for stop in found.stops)
+    start = loaded.series.time(first.start)
+    end = loaded.series.time(max(stop.end for stop in found.stops))
+    who = rates.api(loaded.series, first.series)
+    key = series_key("gap", who.account_id, who.aws_region)
+    return {
+        "anomaly_id": anomaly_id(GAP.detector, GAP.kind, key, start),
+        "state": "open" if is_open else "closed",
+        "revision": 1,
+        "superseded_by": None,
+        "detector": GAP.detector,
+        "kind": GAP.kind,
+        "severity": "high",
+        "score": max(stop.score for stop in found.stops),
+        "p_value": None,
+        "started_at": start,
+        "ended_at": None if is_open else end,
+        "account_id": who.account_id,
+        "aws_region": who.aws_region,
+        "event_source": None,
+        "event_name": None,
+        "error_code": None,
+        "principal_arn": None,
+        "series_key": key,
+        "title": f"logs or service missing in {who.place}",
+        "explanation": (
+            f"{len(found.stops)} of {found.eligible} steady series of {who.place} fell silent "
+            f"together from {start:%Y-%m-%d %H:%M} on: look for StopLogging, a delivery fault or an "
+            "outage before anything else."
+        ),
+        "evidence": json.dumps(
+            {
+                "event_ids": [],
+                "events": 0,
+                "sql": (
+                    "select *\nfrom events\n"
+                    "where event_source = 'cloudtrail.amazonaws.com'\n"
+                    "  and read_only = false\n"
+                    f"  and event_date >= date '{start:%Y-%m-%d}' - 1\n"
+                    f"  and event_date <= date '{end:%Y-%m-%d}'\n"
+                    "order by event_time"
+                ),
+            }
+        ),
+        "insight": None,
+        "detected_at": context.now,
+    }

@@ -1,0 +1,145 @@
+"""The numbers of an anomaly in the shape of CloudTrail's own Insights events.
+
+Source: AWS CloudTrail User Guide, "Record contents for CloudTrail Insights events for trails".
+That the baseline reaches from midnight seven days before up to the start, and that an average is a
+whole count over whole minutes, is inferred from records that AWS published.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+BASELINE_DAYS: Final = 7
+_DECIMALS: Final = 10
+_MOST_VALUES: Final = 5
+_VERSION: Final = "1.09"
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One value of an attribution: its calls in the insight and in the baseline."""
+
+    value: str
+    insight: int
+    baseline: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an Insights record says. Times are UTC minutes, spans half-open."""
+
+    anomaly_id: str
+    insight_type: str
+    account_id: str | None
+    aws_region: str | None
+    event_source: str | None
+    event_name: str | None
+    error_code: str | None
+    start: dt.datetime
+    end: dt.datetime | None
+    """None while it goes on: there is no End record yet."""
+    start_calls: int
+    """Calls of the first `start_minutes` minutes."""
+    start_minutes: int
+    calls: int
+    """Calls from start to end."""
+    baseline_calls: int
+    attributions: dict[str, Sequence[Share]]
+    """By attribute name: userIdentityArn, userAgent, errorCode."""
+
+
+def baseline_start(start: dt.datetime) -> dt.datetime:
+    """Return where the baseline of an insight begins: midnight, seven days before its start."""
+    midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight - dt.timedelta(days=BASELINE_DAYS)
+
+
+def average(calls: int, minutes: int) -> float:
+    """Return calls per minute, idle minutes included, with AWS's ten decimals."""
+    return round(calls / minutes, _DECIMALS)
+
+
+def records(facts: Facts) -> dict[str, dict[str, Any] | None]:
+    """Return {"start": record, "end": record or None}; both share their sharedEventID."""
+    first = _record(facts, "Start", facts.start, facts.start_calls, facts.start_minutes, 1)
+    if facts.end is None:
+        return {"start": first, "end": None}
+    minutes = max((facts.end - facts.start) // dt.timedelta(minutes=1), 1)
+    return {
+        "start": first,
+        "end": _record(facts, "End", facts.end, facts.calls, minutes, minutes),
+    }
+
+
+def _record(
+    facts: Facts, state: str, moment: dt.datetime, calls: int, minutes: int, duration: int
+) -> dict[str, Any]:
+    since = baseline_start(facts.start)
+    baseline_minutes = (facts.start - since) // dt.timedelta(minutes=1)
+    details: dict[str, Any] = {
+        "state": state,
+        "eventSource": facts.event_source,
+        "eventName": facts.event_name,
+        "insightType": facts.insight_type,
+    }
+    if facts.insight_type == "ApiErrorRateInsight":
+        details["errorCode"] = facts.error_code
+    details["sourceEventCategory"] = "Management"
+    details["insightContext"] = {
+        "statistics": {
+            "baseline": {"average": average(facts.baseline_calls, baseline_minutes)},
+            "insight": {"average": average(calls, minutes)},
+            "insightDuration": duration,
+            "baselineDuration": baseline_minutes,
+        },
+        "attributions": [
+            _attribution(name, shares, calls, facts.calls, minutes, baseline_minutes)
+            for name, shares in facts.attributions.items()
+        ],
+    }
+    return {
+        "eventVersion": _VERSION,
+        "eventTime": moment.strftime("%Y-%m-%dT%H:%M:00Z"),
+        "awsRegion": facts.aws_region,
+        "eventID": _id(facts.anomaly_id, state),
+        "eventType": "AwsCloudTrailInsight",
+        "recipientAccountId": facts.account_id,
+        "sharedEventID": _id(facts.anomaly_id, "shared"),
+        "insightDetails": details,
+        "eventCategory": "Insight",
+    }
+
+
+def _attribution(
+    name: str,
+    shares: Sequence[Share],
+    calls: int,
+    all_calls: int,
+    minutes: int,
+    baseline_minutes: int,
+) -> dict[str, Any]:
+    """At most five values each, largest first; a Start's values are in proportion to the whole."""
+    part = calls / all_calls if all_calls else 0.0
+    now = sorted((s for s in shares if s.insight), key=lambda s: (-s.insight, s.value))
+    usual = sorted((s for s in shares if s.baseline), key=lambda s: (-s.baseline, s.value))
+    return {
+        "attribute": name,
+        "insight": [
+            {"value": s.value, "average": round(s.insight * part / minutes, _DECIMALS)}
+            for s in now[:_MOST_VALUES]
+        ],
+        "baseline": [
+            {"value": s.value, "average": average(s.baseline, baseline_minutes)}
+            for s in usual[:_MOST_VALUES]
+        ],
+    }
+
+
+def _id(anomaly_id: str, part: str) -> str:
+    digest = hashlib.sha256(f"{anomaly_id}:{part}".encode()).digest()
+    return str(uuid.UUID(bytes=digest[:16], version=4))

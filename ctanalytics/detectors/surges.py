@@ -1,0 +1,281 @@
+"""Surges: a series runs above its expectation and above its own record, in five windows at once.
+
+Every formula is explained in docs/detection.md; names here are the ones used there.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from ctanalytics.detectors.calibration import surprise_by_stratum
+from ctanalytics.detectors.series import (
+    DAY,
+    HISTORY_DAYS,
+    POOL_DAYS,
+    WARM_DAYS,
+    Expectation,
+    Floats,
+    Ints,
+    Series,
+)
+
+WINDOWS: Final = (5, 15, 60, 360, 1_440)
+"""Minutes."""
+
+LOOKS: Final = len(WINDOWS)
+_LOCAL: Final = {5: 120, 15: 120, 60: 120, 360: 720, 1_440: 1_440}
+_PSEUDO: Final = 8.0
+_LEAST_SPREAD: Final = 0.3
+_LEAST_CALLS: Final = 10
+_LEAST_RATIO: Final = 2.0
+_PROVISIONAL_DAYS: Final = 14
+_PROVISIONAL_MARGIN: Final = 0.5
+_QUIET_MINUTES: Final = 30
+_REOPEN_MINUTES: Final = 60
+_LONGEST_MINUTES: Final = DAY
+_ONSET_RATIO: Final = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Surge:
+    """A span of one series that is too busy. Minutes count from the series' start."""
+
+    series: int
+    start: int
+    end: int
+    """Exclusive; for a surge that goes on, where the logs end."""
+    is_open: bool
+    score: float
+    window: int
+    """The window whose score is the largest."""
+    peak: int
+    """The most calls in that window."""
+    record: int
+    """The most calls in such a window in the 28 days before."""
+    provisional: bool
+    level_shift: bool
+
+
+@dataclass
+class _Looks:
+    """Per entry of the series: window counts, expectations, deviations, scores."""
+
+    sums: dict[int, Ints] = field(default_factory=dict)
+    expected: dict[int, Floats] = field(default_factory=dict)
+    y: dict[int, Floats] = field(default_factory=dict)
+    scores: dict[int, Floats] = field(default_factory=dict)
+
+
+def find(
+    series: Series,
+    expectation: Expectation,
+    masked: npt.NDArray[np.bool_],
+    *,
+    first_day: int,
+    end_minute: int,
+    theta: float,
+) -> list[Surge]:
+    """Find the surges that fire on or after a day.
+
+    Args:
+        masked: (series, days) days with holes in their logs: neither judged nor learned from.
+        first_day: the first day to judge.
+        end_minute: where the logs end.
+        theta: the score (-log10 p) that fires.
+    """
+    looks = _Looks()
+    strata = _strata(series, expectation)
+    for window in WINDOWS:
+        _look(series, expectation, masked, strata, looks, window, first_day)
+    fires = _firing(series, looks, theta)
+    fired = np.unique(series.series[fires.any(axis=0)])
+    surges: list[Surge] = []
+    for number in fired:
+        entries = np.flatnonzero(series.series == number)
+        surges += _spans(series, looks, fires, entries, end_minute)
+    return surges
+
+
+def deviation(series: Series, expectation: Expectation, window: int) -> tuple[Ints, Floats, Floats]:
+    """Return for each entry the calls in the window that ends there, how many were expected, and y,
+    the logarithm of the ratio of the two with 8 calls added to both."""
+    who, minute = series.series, series.minute
+    sums = series.calls_in(who, minute - window, minute)
+    span = _LOCAL[window]
+    before = series.calls_in(who, minute - window - span, minute - window)
+    expected = np.maximum(expectation.within(who, minute, window), before * (window / span))
+    return sums, expected, np.log((sums + _PSEUDO) / (expected + _PSEUDO))
+
+
+def _look(
+    series: Series,
+    expectation: Expectation,
+    masked: npt.NDArray[np.bool_],
+    strata: tuple[Ints, Ints],
+    looks: _Looks,
+    window: int,
+    first_day: int,
+) -> None:
+    sums, expected, y = deviation(series, expectation, window)
+    maxima = series.daily_maximum(y)
+    record, spread = _history(series, maxima, masked)
+    scale = 0.3 * spread + _LEAST_SPREAD
+    daily_u = (np.exp((maxima - record) / 2) - 1) / scale
+    daily_u[~np.isfinite(record) | masked] = np.nan
+    who, day = series.series, series.day
+    u = (np.exp((y - record[who, day]) / 2) - 1) / scale[who, day]
+    u[masked[who, day]] = np.nan
+    scores = np.zeros(len(y))
+    for today in range(max(first_day, 1), series.days):
+        entries = np.flatnonzero(day == today)
+        if not len(entries):
+            continue
+        days = slice(max(0, today - POOL_DAYS), today)
+        pool = daily_u[:, days]
+        fine, coarse = (stratum[:, today] for stratum in strata)
+        wide = pool.shape[1]
+        scores[entries] = surprise_by_stratum(
+            u[entries],
+            [fine[who[entries]], coarse[who[entries]]],
+            pool.ravel(),
+            [np.repeat(fine, wide), np.repeat(coarse, wide)],
+        )
+    looks.sums[window], looks.expected[window], looks.y[window] = sums, expected, y
+    looks.scores[window] = scores
+
+
+def _history(
+    series: Series, maxima: Floats, masked: npt.NDArray[np.bool_]
+) -> tuple[Floats, Floats]:
+    """(series, days) the record and the spread of the 28 daily maxima before each day.
+
+    Maxima are cut at what the history before them makes believable, so that one attack does not
+    raise the bar for the next; days of a series' first week and masked days are left out. The
+    record is -inf where there is no history at all.
+    """
+    kept = np.full_like(maxima, np.nan)
+    record = np.full_like(maxima, -np.inf)
+    spread = np.zeros_like(maxima)
+    for day in range(series.days):
+        past = kept[:, max(0, day - HISTORY_DAYS) : day]
+        known = np.isfinite(past)
+        count = known.sum(axis=1)
+        some = count > 0
+        filled = np.where(known, past, 0.0)
+        mean = filled.sum(axis=1) / np.maximum(count, 1)
+        square = np.where(known, (past - mean[:, None]) ** 2, 0.0).sum(axis=1)
+        spread[:, day] = np.sqrt(square / np.maximum(count, 1))
+        record[some, day] = np.where(known, past, -np.inf)[some].max(axis=1)
+        warm = (day >= series.first_day + WARM_DAYS) & ~masked[:, day]
+        ceiling = np.where(some, record[:, day] + 3 * (spread[:, day] + _LEAST_SPREAD), np.inf)
+        kept[:, day] = np.where(warm, np.minimum(maxima[:, day], ceiling), np.nan)
+    return record, spread
+
+
+def _strata(series: Series, expectation: Expectation) -> tuple[Ints, Ints]:
+    """(series, days) the fine stratum (rate and burstiness) and the coarse one (burstiness)."""
+    fifteen = series.calls_in(series.series, series.minute - 15, series.minute)
+    daily = series.daily_maximum(fifteen.astype(np.float64))
+    most = np.zeros_like(daily)
+    for day in range(1, series.days):
+        most[:, day] = daily[:, max(0, day - HISTORY_DAYS) : day].max(axis=1)
+    burst = np.digitize(most, (8, 30, 120)).astype(np.int64)
+    rate = np.clip(np.floor(np.log10(expectation.per_day + 0.1)), -1, 3).astype(np.int64) + 1
+    return rate * 4 + burst, burst
+
+
+def _firing(series: Series, looks: _Looks, theta: float) -> npt.NDArray[np.bool_]:
+    """(windows, entries) whether a window's look fires."""
+    young = series.day - series.first_day[series.series] < _PROVISIONAL_DAYS
+    needed = theta + _PROVISIONAL_MARGIN * young
+    return np.stack(
+        [
+            (looks.scores[window] >= needed)
+            & (looks.sums[window] >= _LEAST_CALLS)
+            & (looks.sums[window] >= _LEAST_RATIO * looks.expected[window])
+            for window in WINDOWS
+        ]
+    )
+
+
+def _spans(
+    series: Series,
+    looks: _Looks,
+    fires: npt.NDArray[np.bool_],
+    entries: Ints,
+    end_minute: int,
+) -> list[Surge]:
+    """Start, end and merge the surges of one series."""
+    minutes = series.minute[entries]
+    own = fires[:, entries]
+    short = [place for place, window in enumerate(WINDOWS) if window <= 60]
+    busy = np.any([looks.y[WINDOWS[place]][entries] > math.log(2) for place in short], axis=0)
+    long_only = own[len(short) :].any(axis=0) & ~own[short].any(axis=0)
+    active = busy | long_only
+    spans: list[list[int]] = []
+    for place in np.flatnonzero(own.any(axis=0)).tolist():
+        if spans and place <= spans[-1][1]:
+            continue
+        last = place
+        for following in range(place + 1, len(entries)):
+            if minutes[following] - minutes[last] > _QUIET_MINUTES:
+                break
+            if active[following] or own[:, following].any():
+                last = following
+            if minutes[last] - minutes[place] >= _LONGEST_MINUTES:
+                break
+        if spans and minutes[place] - minutes[spans[-1][1]] <= _REOPEN_MINUTES:
+            spans[-1][1] = last
+        else:
+            spans.append([place, last])
+    return [_surge(series, looks, own, entries, first, last, end_minute) for first, last in spans]
+
+
+def _surge(
+    series: Series,
+    looks: _Looks,
+    own: npt.NDArray[np.bool_],
+    entries: Ints,
+    first: int,
+    last: int,
+    end_minute: int,
+) -> Surge:
+    inside = entries[first : last + 1]
+    scores = np.stack([looks.scores[window][inside] for window in WINDOWS])
+    scores = np.where(own[:, first : last + 1], scores, 0.0)
+    place, entry = np.unravel_index(int(scores.argmax()), scores.shape)
+    window = WINDOWS[place]
+    start = _onset(
+        series, looks, entries, first, max(WINDOWS[k] for k in np.flatnonzero(own[:, first]))
+    )
+    end = int(series.minute[entries[last]]) + 1
+    number = int(series.series[entries[0]])
+    before = (series.series == number) & (series.minute < start)
+    before &= series.minute >= start - HISTORY_DAYS * DAY
+    peak = looks.sums[window][inside].max()
+    return Surge(
+        series=number,
+        start=start,
+        end=end,
+        is_open=end_minute - end < _QUIET_MINUTES,
+        score=round(float(scores[place, entry]), 6),
+        window=window,
+        peak=int(peak),
+        record=int(looks.sums[window][before].max(initial=0)),
+        provisional=bool(series.day[inside[0]] - series.first_day[number] < _PROVISIONAL_DAYS),
+        level_shift=end - start >= _LONGEST_MINUTES,
+    )
+
+
+def _onset(series: Series, looks: _Looks, entries: Ints, first: int, window: int) -> int:
+    """The first minute of the firing window whose five minutes run clearly above expectation."""
+    minutes = series.minute[entries]
+    fired = int(minutes[first])
+    above = looks.sums[5][entries] > _ONSET_RATIO * np.maximum(looks.expected[5][entries], 1.0)
+    within = (minutes > fired - window) & (minutes <= fired) & above
+    return int(minutes[within][0]) if within.any() else fired
