@@ -22,7 +22,7 @@ from ctanalytics.emitters.outbox import (
     suppressed_row,
 )
 from ctanalytics.engines.duckdb import Engine
-from ctanalytics.errors import EmitError, UsageError
+from ctanalytics.errors import CtanalyticsError, EmitError, SettingsError, UsageError
 from ctanalytics.findings import SEVERITIES
 from ctanalytics.lake.lake import Lake
 from ctanalytics.settings import Settings
@@ -127,7 +127,7 @@ class _Run:
     since: dt.datetime | None
     now: dt.datetime
 
-    def to(self, emitter: Emitter) -> tuple[TargetResult, EmitError | None]:
+    def to(self, emitter: Emitter) -> tuple[TargetResult, CtanalyticsError | None]:
         """Send to one target; an error of the target is no error of the others."""
         journal = Journal(self.lake, emitter.target)
         with self.lake.lease(journal.lease_name):
@@ -135,11 +135,12 @@ class _Run:
             with self.lake.engine() as engine:
                 decisions = self._decide(engine, emitter)
                 lag = self._lag_minutes(engine)
-            tally, error = Tally(), None
+            tally = Tally()
+            error: CtanalyticsError | None = None
             try:
-                deliver(emitter, decisions, journal.write, tally=tally)
+                deliver(emitter, decisions, journal.write, tally=tally, now=self.now)
                 emitter.finish(Run(self.now, lag))
-            except EmitError as found:
+            except (EmitError, SettingsError) as found:
                 error = found
             journal.fold(
                 [

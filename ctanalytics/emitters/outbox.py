@@ -139,6 +139,7 @@ def deliver(
     journal: Callable[[list[Row]], None],
     *,
     tally: Tally,
+    now: dt.datetime,
     pause: Callable[[int], None] = amazon.pause,
 ) -> None:
     """Send what was decided, journaling each call's outcomes before the next call.
@@ -155,7 +156,6 @@ def deliver(
     while calls:
         batch, number = calls.popleft()
         outcomes = list(zip(batch, emitter.send(batch), strict=True))
-        now = dt.datetime.now(dt.UTC)
         settled = [pair for pair in outcomes if pair[1].verdict in ("sent", "refused")]
         if settled:
             journal([_row(emitter.target, *pair, decisions.attempts, now) for pair in settled])

@@ -35,7 +35,7 @@ def put(*alerts: Alert) -> tuple[Tally, int]:
     """Deliver; returns the tally and the number of calls."""
     tally = Tally()
     calls: list[Any] = []
-    deliver(emitter(), Decisions(list(alerts), {}, [], 0), calls.append, tally=tally)
+    deliver(emitter(), Decisions(list(alerts), {}, [], 0), calls.append, tally=tally, now=NOW)
     return tally, len(calls)
 
 

@@ -17,7 +17,7 @@ from ctanalytics.emitters.sns import MAX_BYTES
 from ctanalytics.errors import EmitError
 from ctanalytics.settings import Aws
 from tests.aws_server import ACCOUNT, REGION, DroppedError, Server, aws_server, received, sns_error
-from tests.emitters.alerts import alert
+from tests.emitters.alerts import NOW, alert
 
 
 @dataclass
@@ -59,7 +59,7 @@ def publish(emitter: Emitter, *alerts: Alert) -> tuple[Tally, list[list[Row]], l
     pauses: list[int] = []
     tally = Tally()
     decisions = Decisions(list(alerts), {}, [], 0)
-    deliver(emitter, decisions, journal.append, tally=tally, pause=pauses.append)
+    deliver(emitter, decisions, journal.append, tally=tally, now=NOW, pause=pauses.append)
     return tally, journal, pauses
 
 
@@ -267,7 +267,7 @@ def test_a_refusal_that_is_no_alerts_fault_is_an_error_of_the_target(
     decisions = Decisions([alert(str(n)) for n in range(20)], {}, [], 0)
     journal: list[list[Row]] = []
     with pytest.raises(EmitError, match=says) as caught:
-        deliver(to.emitter(), decisions, journal.append, tally=tally)
+        deliver(to.emitter(), decisions, journal.append, tally=tally, now=NOW)
     assert caught.value.where == f"sns:{to.arn}"
     assert tally.sent == sum(map(len, journal)) == 10
 
