@@ -39,6 +39,7 @@ _QUIET_MINUTES: Final = 30
 _REOPEN_MINUTES: Final = 60
 _LONGEST_MINUTES: Final = DAY
 _ONSET_RATIO: Final = 1.5
+_END_WINDOW: Final = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,7 @@ def _history(
         mean = filled.sum(axis=1) / np.maximum(count, 1)
         square = np.where(known, (past - mean[:, None]) ** 2, 0.0).sum(axis=1)
         spread[:, day] = np.sqrt(square / np.maximum(count, 1))
-        record[some, day] = np.where(known, past, -np.inf)[some].max(axis=1)
+        record[:, day] = np.where(known, past, -np.inf).max(axis=1, initial=-np.inf)
         warm = (day >= series.first_day + WARM_DAYS) & ~masked[:, day]
         ceiling = np.where(some, record[:, day] + 3 * (spread[:, day] + _LEAST_SPREAD), np.inf)
         kept[:, day] = np.where(warm, np.minimum(maxima[:, day], ceiling), np.nan)
@@ -213,27 +214,70 @@ def _spans(
     """Start, end and merge the surges of one series."""
     minutes = series.minute[entries]
     own = fires[:, entries]
-    short = [place for place, window in enumerate(WINDOWS) if window <= 60]
-    busy = np.any([looks.y[WINDOWS[place]][entries] > math.log(2) for place in short], axis=0)
-    long_only = own[len(short) :].any(axis=0) & ~own[short].any(axis=0)
-    active = busy | long_only
+    fired = own.any(axis=0)
+    # Windows of an hour and more stay high long after a burst is over: they don't tell its end.
+    busy = np.stack(
+        [looks.y[window][entries] > math.log(2) for window in WINDOWS if window <= _END_WINDOW]
+    ).any(axis=0)
     spans: list[list[int]] = []
-    for place in np.flatnonzero(own.any(axis=0)).tolist():
+    for place in np.flatnonzero(fired).tolist():
         if spans and place <= spans[-1][1]:
+            continue
+        if spans and minutes[place] - minutes[spans[-1][1]] <= _REOPEN_MINUTES:
+            if _is_news(series, looks, own, entries, spans, place):
+                spans[-1][1] = place
+            continue
+        if spans and not _is_news(series, looks, own, entries, spans, place):
             continue
         last = place
         for following in range(place + 1, len(entries)):
             if minutes[following] - minutes[last] > _QUIET_MINUTES:
                 break
-            if active[following] or own[:, following].any():
+            if busy[following] or (
+                fired[following]
+                and _is_news(series, looks, own, entries, [[place, last]], following)
+            ):
                 last = following
             if minutes[last] - minutes[place] >= _LONGEST_MINUTES:
                 break
-        if spans and minutes[place] - minutes[spans[-1][1]] <= _REOPEN_MINUTES:
-            spans[-1][1] = last
-        else:
-            spans.append([place, last])
+        spans.append([place, last])
     return [_surge(series, looks, own, entries, first, last, end_minute) for first, last in spans]
+
+
+def _is_news(
+    series: Series,
+    looks: _Looks,
+    own: npt.NDArray[np.bool_],
+    entries: Ints,
+    spans: list[list[int]],
+    place: int,
+) -> bool:
+    """Whether an entry fires by more than the calls of spans that were told already.
+
+    The long windows hold a burst for hours after it ended; they fire anew only for what came since.
+    """
+    number = series.series[entries[:1]]
+    minute = int(series.minute[entries[place]])
+    for row in np.flatnonzero(own[:, place]).tolist():
+        window = WINDOWS[row]
+        entry = entries[place]
+        told = 0
+        for first, last in spans:
+            after = max(_start(series, looks, own, entries, first) - 1, minute - window)
+            through = int(series.minute[entries[last]])
+            if through > after:
+                told += int(series.calls_in(number, np.array([after]), np.array([through]))[0])
+        rest = int(looks.sums[window][entry]) - told
+        first_minute = series.minute[entries[spans[0][0]]]
+        earlier = series.minute[entries] < first_minute
+        record = int(looks.sums[window][entries][earlier].max(initial=0))
+        if told == 0 or (
+            rest >= _LEAST_CALLS
+            and rest >= _LEAST_RATIO * looks.expected[window][entry]
+            and rest > record
+        ):
+            return True
+    return False
 
 
 def _surge(
@@ -250,9 +294,7 @@ def _surge(
     scores = np.where(own[:, first : last + 1], scores, 0.0)
     place, entry = np.unravel_index(int(scores.argmax()), scores.shape)
     window = WINDOWS[place]
-    start = _onset(
-        series, looks, entries, first, max(WINDOWS[k] for k in np.flatnonzero(own[:, first]))
-    )
+    start = _start(series, looks, own, entries, first)
     end = int(series.minute[entries[last]]) + 1
     number = int(series.series[entries[0]])
     before = (series.series == number) & (series.minute < start)
@@ -272,8 +314,11 @@ def _surge(
     )
 
 
-def _onset(series: Series, looks: _Looks, entries: Ints, first: int, window: int) -> int:
+def _start(
+    series: Series, looks: _Looks, own: npt.NDArray[np.bool_], entries: Ints, first: int
+) -> int:
     """The first minute of the firing window whose five minutes run clearly above expectation."""
+    window = max(WINDOWS[row] for row in np.flatnonzero(own[:, first]).tolist())
     minutes = series.minute[entries]
     fired = int(minutes[first])
     above = looks.sums[5][entries] > _ONSET_RATIO * np.maximum(looks.expected[5][entries], 1.0)
