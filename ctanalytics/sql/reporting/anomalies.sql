@@ -3,15 +3,6 @@
 -- reads:  lake.anomalies
 -- units:  score: -log10 p; started_at, ended_at, detected_at UTC; ended_at null while it goes on
 -- params: since, until (UTC, half-open)
-with newest as (
-    select
-        *
-    from lake.anomalies
-    qualify row_number() over (
-        partition by anomaly_id
-        order by revision desc, detected_at desc
-    ) = 1
-)
 select
     anomaly_id,
     state,
@@ -34,8 +25,12 @@ select
     evidence,
     insight,
     detected_at
-from newest
-where started_at < $until
-  and (ended_at is null or ended_at > $since)
-  and superseded_by is null
+from lake.anomalies
+qualify row_number() over (
+    partition by anomaly_id
+    order by revision desc, detected_at desc
+) = 1  -- an older revision must not come back because only its span fits
+    and started_at < $until
+    and (ended_at is null or ended_at > $since)
+    and superseded_by is null
 order by score desc, started_at, anomaly_id

@@ -1,0 +1,1 @@
+"""What a report says (`sections`), and the three forms it takes (`render`)."""
