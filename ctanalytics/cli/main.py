@@ -19,6 +19,7 @@ from ctanalytics.cli.emit import emit
 from ctanalytics.cli.ingest import ingest
 from ctanalytics.cli.lake import info
 from ctanalytics.cli.query import query
+from ctanalytics.cli.report import report
 from ctanalytics.cli.simulate import simulate
 from ctanalytics.cli.views import views
 from ctanalytics.errors import CtanalyticsError
@@ -114,6 +115,7 @@ def command(function: Callable[..., None], *, role_of: str = "source_aws") -> Ca
 app.command("ingest")(command(ingest))
 app.command("simulate")(command(simulate))
 app.command("emit")(command(emit, role_of="emit_aws"))
+app.command("report")(command(report, role_of="lake_aws"))
 app.command("query")(command(query, role_of="lake_aws"))
 app.command("views")(command(views, role_of="lake_aws"))
 lake_app.command("info")(command(info.info, role_of="lake_aws"))
