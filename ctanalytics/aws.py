@@ -137,6 +137,14 @@ def proxy_of(url: str) -> str | None:
     return proxies.get(url.partition(":")[0])
 
 
+def ca_bundle(aws: Aws) -> str | None:
+    """Return the file of certificates to trust instead of the system's, when one is set."""
+    with _LOCK:
+        core: Any = _session(_plain(aws), _environment())._session
+    found = core.get_config_variable("ca_bundle")
+    return str(found) if found else None
+
+
 def read_object(s3: S3Client, bucket: str, key: str, *, if_match: str | None = None) -> bytes:
     """Read an object whole; a body that breaks off is asked for again.
 

@@ -6,8 +6,10 @@ everything that boto3, Arrow and delta-rs do goes there.
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import io
+import ipaddress
 import json
 import logging
 import socket
@@ -16,10 +18,15 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
@@ -125,6 +132,63 @@ def environment(url: str) -> dict[str, str]:
         "AWS_CONFIG_FILE": "/dev/null",
         "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
     }
+
+
+@contextmanager
+def tls_server(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[Server]:
+    """As `aws_server`, by HTTPS with a certificate of an authority that only a bundle knows.
+
+    The bundle is at `folder / "ca.pem"`; nothing points at it yet.
+    """
+    certificate = _certificates(folder)
+    backend = DomainDispatcherApplication(create_backend_app)
+    http = make_server("127.0.0.1", 0, backend, threaded=True, ssl_context=certificate)
+    http.daemon_threads = True
+    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    with aws_server(monkeypatch):
+        url = f"https://127.0.0.1:{http.server_port}"
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        try:
+            yield Server(url)
+        finally:
+            http.shutdown()
+            thread.join()
+            http.server_close()
+
+
+def _certificates(folder: Path) -> tuple[str, str]:
+    """Write an authority's certificate, and one it signed with its key, for 127.0.0.1."""
+    now = dt.datetime.now(dt.UTC)
+    authority, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+
+    def builder(name: str, public: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+        return (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority")]))
+            .public_key(public)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - dt.timedelta(days=1))
+            .not_valid_after(now + dt.timedelta(days=1))
+        )
+
+    root = builder("authority", authority.public_key())
+    root = root.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    subject = x509.SubjectKeyIdentifier.from_public_key(authority.public_key())
+    root = root.add_extension(subject, critical=False)
+    leaf = builder("server", key.public_key())
+    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    leaf = leaf.add_extension(names, critical=False)
+    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key())
+    leaf = leaf.add_extension(issuer, critical=False)
+    pem = serialization.Encoding.PEM
+    (folder / "ca.pem").write_bytes(root.sign(authority, hashes.SHA256()).public_bytes(pem))
+    (folder / "server.pem").write_bytes(leaf.sign(authority, hashes.SHA256()).public_bytes(pem))
+    (folder / "server.key").write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return str(folder / "server.pem"), str(folder / "server.key")
 
 
 def _reset(server: Server) -> None:

@@ -5,7 +5,6 @@ Arrow's S3 client reads the byte ranges that DuckDB asks for, so Parquet pruning
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -19,9 +18,12 @@ class S3Files(ArrowFSWrapper):  # type: ignore[misc]
     protocol = ("s3",)
     cachable = False  # fsspec would hand out one instance for several lakes
 
-    def __init__(self, options: Callable[[], dict[str, str] | None]) -> None:
+    def __init__(
+        self, options: Callable[[], dict[str, str] | None], ca_bundle: str | None = None
+    ) -> None:
         """Take the source of the lake's storage options, whose keys may change with time."""
         self._options = options
+        self._ca_bundle = ca_bundle
         self._made: tuple[dict[str, str], arrow_fs.S3FileSystem] | None = None
         super().__init__(fs=self.fs)
 
@@ -30,7 +32,7 @@ class S3Files(ArrowFSWrapper):  # type: ignore[misc]
         """Arrow's filesystem with the keys of now: a role's session may end before a query does."""
         options = self._options() or {}
         if self._made is None or self._made[0] != options:
-            self._made = (options, _arrow_filesystem(options))
+            self._made = (options, _arrow_filesystem(options, self._ca_bundle))
         return self._made[1]
 
     @fs.setter
@@ -44,7 +46,7 @@ class S3Files(ArrowFSWrapper):  # type: ignore[misc]
         return str(path).removeprefix("s3://").rstrip("/")
 
 
-def _arrow_filesystem(options: dict[str, str]) -> arrow_fs.S3FileSystem:
+def _arrow_filesystem(options: dict[str, str], ca_bundle: str | None) -> arrow_fs.S3FileSystem:
     scheme, _, host = options["aws_endpoint"].partition("://")
     make: Any = arrow_fs.S3FileSystem  # its published types lack tls_ca_file_path
     found: arrow_fs.S3FileSystem = make(
@@ -55,6 +57,6 @@ def _arrow_filesystem(options: dict[str, str]) -> arrow_fs.S3FileSystem:
         scheme=scheme,
         endpoint_override=host.rstrip("/"),
         proxy_options=options.get("proxy_url"),
-        tls_ca_file_path=os.environ.get("AWS_CA_BUNDLE"),
+        tls_ca_file_path=ca_bundle,
     )
     return found

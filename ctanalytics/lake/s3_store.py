@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -138,6 +139,10 @@ class S3Store:
         with aws_errors(self.uri, LAKE):
             s3 = self._client()
             keys = amazon.frozen_credentials(self.aws)
+            bundle = amazon.ca_bundle(self.aws)
+        if bundle:
+            # deltalake has no option for it, and reads this variable for every client it makes.
+            os.environ.setdefault("SSL_CERT_FILE", bundle)
         endpoint = s3.meta.endpoint_url
         options: dict[str, str] = {
             "aws_region": self.region,
@@ -162,7 +167,7 @@ class S3Store:
         """See `Store`."""
         from ctanalytics.lake.s3_files import S3Files
 
-        return S3Files(self.storage_options)
+        return S3Files(self.storage_options, amazon.ca_bundle(self.aws))
 
     def spec(self) -> dict[str, Any]:
         """See `Store`."""

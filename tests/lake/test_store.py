@@ -18,7 +18,7 @@ from deltalake import DeltaTable, write_deltalake
 from ctanalytics.errors import LakeError, LakeMissing, LakeUnsafe, UsageError
 from ctanalytics.lake.store import LocalStore, Store, open_store, store_from, store_spec
 from ctanalytics.settings import LakeAws
-from tests.aws_server import DroppedError, Server, aws_server, s3_error
+from tests.aws_server import DroppedError, Server, aws_server, s3_error, tls_server
 
 
 @pytest.fixture
@@ -252,6 +252,40 @@ def test_a_denied_write_names_the_grant(server: Server) -> None:
     with pytest.raises(LakeError, match="s3:PutObject") as caught:
         open_store("s3://lake/x", LakeAws()).write("a", b"")
     assert caught.value.where == "s3://lake/x/a"
+
+
+def use_all_readers(store: Store) -> None:
+    """Write and read as boto3, delta-rs and Arrow do."""
+    store.write("a", b"1")
+    options = store.storage_options()
+    write_deltalake(store.location("t"), pa.table({"a": [1]}), storage_options=options)
+    with store.filesystem().open(store.location("a")) as file:
+        assert file.read() == b"1"
+
+
+def test_a_certificate_bundle_is_trusted_by_every_reader(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with tls_server(monkeypatch, tmp_path) as server:
+        monkeypatch.setenv("SSL_CERT_FILE", "")  # so that what the store sets is undone
+        monkeypatch.delenv("SSL_CERT_FILE")
+        with monkeypatch.context() as quick:
+            quick.setattr("time.sleep", lambda _: None)
+            with pytest.raises(LakeError, match="certificate verify failed"):
+                open_store("s3://lake/x", LakeAws()).read("a")
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+        server.bucket("lake")
+        use_all_readers(open_store("s3://lake/x", LakeAws()))
+
+
+def test_a_proxy_is_used_by_every_reader(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, server.url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://s3.eu-west-1.amazonaws.com")
+    use_all_readers(open_store("s3://lake/x", LakeAws()))
+    assert server.count("GET", "/lake/x/a") == 1
 
 
 @pytest.mark.parametrize("uri", ["", "s3://", "https://example.com/lake", "gs://bucket/x"])
