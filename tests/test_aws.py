@@ -24,9 +24,11 @@ from ctanalytics.errors import (
     SourceError,
     SourceMissing,
 )
+from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.store import open_store
 from ctanalytics.settings import Aws, LakeAws
-from tests.aws_server import Server, aws_server
+from tests.aws_server import Server, aws_server, s3_error
+from tests.emitters import alerts
 
 ROLE = "arn:aws:iam::444455556666:role/log-reader"
 
@@ -37,27 +39,37 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         yield running
 
 
-def expire_in(server: Server, seconds: float, asked: list[str]) -> None:
-    """Let STS give sessions that end so soon; AWS itself allows none below 15 minutes."""
+def expire_in(server: Server, seconds: float) -> list[str]:
+    """Let STS give sessions that end so soon, AWS itself allowing none below 15 minutes.
+
+    Returns a list that grows by the form of every request to STS. Sessions that ended are refused.
+    """
+    asked: list[str] = []
+    ends: dict[str, dt.datetime] = {}
 
     def shorten(request, passed):  # type: ignore[no-untyped-def]
-        if request.path != "/" or "AssumeRole" not in request.get_data(as_text=True):
+        form = request.get_data(as_text=True) if request.path == "/" else ""
+        if "Action=AssumeRole" not in form:
+            token = request.headers.get("x-amz-security-token")
+            if token and ends[token] < dt.datetime.now(dt.UTC):
+                return s3_error("ExpiredToken", "The provided token has expired.", 400)
             return None
-        asked.append(request.get_data(as_text=True))
+        asked.append(form)
         answer = passed()
-        end = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds)
         text = answer.get_data(as_text=True)
+        end = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds)
+        ends[re.findall("<SessionToken>(.*?)</SessionToken>", text)[0]] = end
         answer.set_data(
             re.sub("<Expiration>.*?</Expiration>", f"<Expiration>{end:%FT%TZ}</Expiration>", text)
         )
         return answer
 
     server.disturb.append(shorten)
+    return asked
 
 
 def test_a_role_is_assumed_once_and_with_its_external_id(server: Server) -> None:
-    asked: list[str] = []
-    expire_in(server, 3600, asked)
+    asked = expire_in(server, 3600)
     aws = Aws(role_arn=ROLE, external_id="only-us")
     for _ in range(3):
         me = amazon.client("sts", aws).get_caller_identity()
@@ -68,8 +80,7 @@ def test_a_role_is_assumed_once_and_with_its_external_id(server: Server) -> None
 
 
 def test_a_session_that_ends_in_mid_run_is_renewed(server: Server) -> None:
-    asked: list[str] = []
-    expire_in(server, 15, asked)
+    asked = expire_in(server, 15)
     aws = Aws(role_arn=ROLE, external_id="fifteen-seconds")
     keys = set()
     for _ in range(3):
@@ -81,13 +92,26 @@ def test_a_session_that_ends_in_mid_run_is_renewed(server: Server) -> None:
 
 def test_the_delta_writer_and_duckdb_get_the_renewed_keys(server: Server) -> None:
     server.bucket("lake")
-    expire_in(server, 15, [])
+    expire_in(server, 15)
     store = open_store("s3://lake/x", LakeAws(role_arn=ROLE, external_id="lake"))
     seen = {(store.storage_options() or {}).get("aws_session_token") for _ in range(2)}
     assert len(seen) == 2
     assert None not in seen
     files = store.filesystem()
     assert files.fs is not files.fs
+
+
+def test_a_lake_stays_usable_when_the_session_of_its_role_ends(server: Server) -> None:
+    server.bucket("lake")
+    lake = Lake.create("s3://lake/x")
+    expire_in(server, 3)
+    lake = Lake.open("s3://lake/x", LakeAws(role_arn=ROLE, external_id="ends"))
+    alerts.add(lake, alerts.row("a"))
+    time.sleep(3)
+    alerts.add(lake, alerts.row("b"))
+    assert lake.table("anomalies").version() == 2
+    with lake.engine() as engine:
+        assert engine.sql("select count(*) as n from lake.anomalies")["n"][0].as_py() == 2
 
 
 def test_the_same_settings_share_a_client_and_another_environment_does_not(

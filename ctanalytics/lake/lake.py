@@ -52,7 +52,7 @@ class Lake:
                 mend="`ctanalytics ingest SOURCE --lake LAKE` makes one; or name another --lake",
             ) from None
         self.created_at: dt.datetime = _created_at(marker, self.store.uri)
-        self._handles: dict[str, DeltaTable] = {}
+        self._handles: dict[str, tuple[dict[str, str] | None, DeltaTable]] = {}
 
     @classmethod
     def open(cls, uri: str | Path, aws: settings.LakeAws | None = None) -> Self:
@@ -88,14 +88,14 @@ class Lake:
 
     def table(self, name: str) -> DeltaTable:
         """Return a Delta table at its newest commit."""
-        handle = self._handles.get(name)
+        options = self.store.storage_options()
+        known, handle = self._handles.get(name, (None, None))
         try:
-            if handle is None:
-                handle = DeltaTable(
-                    self.store.location(layout.table_path(name)),
-                    storage_options=self.store.storage_options(),
-                )
-                self._handles[name] = handle
+            # A handle keeps the keys it was opened with, and those of a role end within the hour.
+            if handle is None or known != options:
+                place = self.store.location(layout.table_path(name))
+                handle = DeltaTable(place, storage_options=options)
+                self._handles[name] = options, handle
             else:
                 handle.update_incremental()
         except (DeltaError, OSError) as error:
