@@ -127,6 +127,7 @@ def role(
     path: str = "/",
     invoked_by: str | None = None,
     attributes: dict[str, Any] | None = None,
+    scope: dict[str, str] | None = None,
     console: bool = False,
     extra: dict[str, str] | None = None,
     own: str = "",
@@ -137,6 +138,7 @@ def role(
         own: tells apart those who take the same role, each in sessions of his own.
         invoked_by: the service that calls with the role's credentials.
         attributes: more of sessionContext, such as {"ec2RoleDelivery": "2.0"}.
+        scope: inScopeOf, the workload that the credentials were made for.
     """
     account_id = account.account_id
     role_arn = organization.arn("iam", "", account_id, f"role{path}{name}")
@@ -162,6 +164,8 @@ def role(
     }
     if invoked_by:
         identity["invokedBy"] = invoked_by
+    if scope:
+        identity["inScopeOf"] = scope
     key = f"{account_id}/role/{name}/{own}"
     return Actor(
         name=f"{key}/{invoked_by or ''}",

@@ -27,7 +27,7 @@ OFFICE: Final = ("203.0.113.10", "203.0.113.11")
 OFFICE_LATER: Final = ("198.18.7.20", "198.18.7.21")
 """Where people come from after the company changed its VPN."""
 SCANNER_NETWORK: Final = ("198.18.90.4",)
-VENDOR_NETWORK: Final = ("198.18.40.15", "198.18.40.16")
+VENDOR_NETWORK: Final = ("198.18.40.15", "2001:db8:40::16")
 REPORTS_NETWORK: Final = ("192.0.2.240",)
 BUILD_NETWORK: Final = tuple(f"198.19.{n}.{n * 3 % 250 + 1}" for n in range(40))
 
@@ -83,6 +83,12 @@ def function_role(organization: Organization, account: Account, function: str) -
         sessions=(function,),
         hours=6,
         opening=(opening,),
+        scope={
+            "issuerType": "AWS::Lambda::Function",
+            "credentialsIssuedTo": organization.arn(
+                "lambda", home, account.account_id, f"function:{function}"
+            ),
+        },
         extra={"vpcEndpointId": endpoint, "vpcEndpointAccountId": account.account_id},
     )
 

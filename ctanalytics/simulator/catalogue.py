@@ -40,6 +40,7 @@ class Api:
     host: str
     request_id: str
     global_service: bool
+    event_version: str
 
     @property
     def event_source(self) -> str:
@@ -104,4 +105,5 @@ def _api(service: str, facts: dict[str, Any], name: str, fields: dict[str, Any])
         host=facts.get("host", f"{service}.${{region}}.${{dns}}"),
         request_id=facts.get("request_id", "uuid"),
         global_service=facts.get("global", False),
+        event_version=facts.get("event_version", "1.11"),
     )

@@ -55,8 +55,9 @@ class DeliveredFile(msgspec.Struct, frozen=True, array_like=True):
 class Delivery:
     """Takes records in order of time, and writes each file once all its records are there."""
 
-    def __init__(self, plan: Plan, place: int, out: Path) -> None:
+    def __init__(self, plan: Plan, place: int, out: Path, *, file_bytes: int = FILE_BYTES) -> None:
         """Deliver the records of one day of a plan into a folder."""
+        self._file_bytes = file_bytes
         self._plan = plan
         self._place = place
         self._out = out
@@ -127,7 +128,7 @@ class Delivery:
     def _files(
         self, cell: tuple[str, str], stamp: int, texts: list[str], times: Times
     ) -> Iterator[DeliveredFile]:
-        ends = np.cumsum([len(text) + 1 for text in texts]) // FILE_BYTES
+        ends = np.cumsum([len(text) + 1 for text in texts]) // self._file_bytes
         for part, places in enumerate(
             np.split(np.arange(len(texts)), np.flatnonzero(np.diff(ends)) + 1)
         ):

@@ -66,7 +66,7 @@ def _record(actor: Actor, api: Api, region: str, fault: str) -> dict[str, Any]:
     fields = api.fields
     service_event = api.event_type == "AwsServiceEvent"
     record: dict[str, Any] = {
-        "eventVersion": "1.11",
+        "eventVersion": api.event_version,
         "userIdentity": "${identity}",
         "eventTime": "${time}",
         "eventSource": api.event_source,
