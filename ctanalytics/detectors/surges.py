@@ -318,7 +318,7 @@ def _start(
     series: Series, looks: _Looks, own: npt.NDArray[np.bool_], entries: Ints, first: int
 ) -> int:
     """The first minute of the firing window whose five minutes run clearly above expectation."""
-    window = max(WINDOWS[row] for row in np.flatnonzero(own[:, first]).tolist())
+    window = min(WINDOWS[row] for row in np.flatnonzero(own[:, first]).tolist())
     minutes = series.minute[entries]
     fired = int(minutes[first])
     above = looks.sums[5][entries] > _ONSET_RATIO * np.maximum(looks.expected[5][entries], 1.0)

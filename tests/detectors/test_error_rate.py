@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ctanalytics.detectors.error_rate import error_rate
+from tests.detectors.organization import DAYS, WINDOW, background, calls, context, minute
+
+
+def burst(code: str, count: int = 90) -> list[object]:
+    random = np.random.default_rng(3)
+    tables = [
+        calls(random.integers(0, minute(DAYS), 30), f"List{n}", error_code=code, read_only=True)
+        for n in range(8)
+    ]
+    spots = minute(30, 11) + np.arange(count) // 10
+    columns = {
+        "error_code": code,
+        "read_only": True,
+        "is_error": True,
+        "account_id": "444455556666",
+    }
+    return [*background(), *tables, calls(spots, "ListSecrets", **columns)]
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "Client.UnauthorizedOperation"])
+def test_a_burst_of_refusals_is_found_and_at_most_medium(tmp_path: Path, code: str) -> None:
+    # The account's other errors are its history: a series of its own has none.
+    tables = burst(code)
+    old = calls(
+        np.arange(5, minute(28), 1_440), "ListSecrets", error_code=code, account_id="444455556666"
+    )
+    rows = error_rate(context(tmp_path, [*tables, old]), WINDOW).anomalies.to_pylist()
+    assert [(row["event_name"], row["error_code"]) for row in rows] == [("ListSecrets", code)]
+    assert rows[0]["severity"] in ("low", "medium")
+    assert "was refused" in rows[0]["explanation"]
+
+
+def test_codes_that_mean_there_is_none_never_fire(tmp_path: Path) -> None:
+    code = "NoSuchLifecycleConfiguration"
+    old = calls(
+        np.arange(5, minute(28), 1_440), "ListSecrets", error_code=code, account_id="444455556666"
+    )
+    assert error_rate(context(tmp_path, [*burst(code), old]), WINDOW).anomalies.num_rows == 0
+
+
+def test_failed_sign_ins_count_by_their_message(tmp_path: Path) -> None:
+    message = "Failed authentication"
+    columns = {"error_message": message, "event_source": "signin.amazonaws.com"}
+    old = calls(np.arange(5, minute(30), 700), "ConsoleLogin", **columns)
+    now = calls(minute(30, 11) + np.arange(60) // 5, "ConsoleLogin", **columns)
+    rows = error_rate(context(tmp_path, [*background(), old, now]), WINDOW).anomalies.to_pylist()
+    assert [row["error_code"] for row in rows] == [message]

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+
+from ctanalytics.detectors.severity import (
+    error_class,
+    is_sensitive,
+    sensitive_calls,
+    severity,
+)
+from ctanalytics.findings import severity_rank
+
+
+@pytest.mark.parametrize("impact", ["sensitive", "write", "read", "denied", "silent"])
+def test_more_confidence_is_never_less_severe_and_never_critical(impact: str) -> None:
+    ranks = [severity_rank(severity(impact, margin)) for margin in (0, 1, 3, 50)]  # type: ignore[arg-type]
+    assert ranks == sorted(ranks)
+    assert max(ranks) < severity_rank("critical")
+
+
+def test_refused_calls_alone_are_at_most_medium() -> None:
+    assert severity("denied", 99) == "medium"
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("AccessDenied", "denied"),
+        ("Client.UnauthorizedOperation", "denied"),
+        ("KMS.KMSAccessDenied", "denied"),
+        ("ThrottlingException", "throttle"),
+        ("Client.RequestLimitExceeded", "throttle"),
+        ("Client.DryRunOperation", "benign"),
+        ("NoSuchLifecycleConfiguration", "benign"),
+        ("Client.InvalidRouteTableID.NotFound", "benign"),
+        ("InternalError", "fault"),
+        (None, "fault"),
+    ],
+)
+def test_error_codes_are_classed(code: str | None, expected: str) -> None:
+    assert error_class(code) == expected
+
+
+def test_sensitive_calls_are_known_by_source_and_name() -> None:
+    assert is_sensitive("cloudtrail.amazonaws.com", "StopLogging")
+    assert not is_sensitive("ec2.amazonaws.com", "StopLogging")
+    assert ("iam.amazonaws.com", "CreateAccessKey") in sensitive_calls()
