@@ -146,7 +146,8 @@ def _daily_silence(series: Series, end_minute: int) -> tuple[Floats, Ints]:
     ends = np.minimum((np.arange(series.days) + 1) * DAY, end_minute)
     still = np.where(last >= 0, ends - last - 1, 0)
     longest[:], began[:] = np.maximum(still, 0), last + 1
-    same = np.flatnonzero(who[1:] == who[:-1]) + 1
+    # A call at midnight ends a silence of the day before, which `still` counts already.
+    same = np.flatnonzero((who[1:] == who[:-1]) & (minute[1:] % DAY != 0)) + 1
     gaps = minute[same] - minute[same - 1] - 1
     # Ascending, so that the largest gap of a day is written last.
     order = np.argsort(gaps, kind="stable")
