@@ -265,7 +265,7 @@ def _explain_failure(error: Exception) -> Explanation:
             f"there are no AWS credentials: {said}",
             "set AWS_PROFILE, give --profile, or run `aws configure` / `aws sso login`",
         )
-    if isinstance(error, botocore.ParamValidationError):
+    if isinstance(error, botocore.ParamValidationError) and "bucket name" in said:
         return Explanation("missing", f"AWS can't have such a name: {said}", "check its spelling")
     if isinstance(error, botocore.HTTPClientError | botocore.ConnectionError | ConnectionError):
         return Explanation(

@@ -52,7 +52,7 @@ class S3Store:
         """See `Store`."""
         with aws_errors(self.location(path), LAKE):
             self._client().put_object(
-                Bucket=self.bucket, Key=self._key(path), Body=data, **self._encryption()
+                Bucket=self.bucket, Key=self._key(path), Body=bytes(data), **self._encryption()
             )
 
     def put_once(self, path: str, data: bytes) -> bool:
@@ -65,7 +65,7 @@ class S3Store:
                     self._client().put_object(
                         Bucket=self.bucket,
                         Key=self._key(path),
-                        Body=data,
+                        Body=bytes(data),
                         IfNoneMatch="*",
                         **self._encryption(),
                     )

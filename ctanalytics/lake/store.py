@@ -37,7 +37,11 @@ class Store(Protocol):
         ...
 
     def write(self, path: str, data: bytes) -> None:
-        """Create or replace a file; readers see the old bytes or the new ones, and it lasts."""
+        """Create or replace a file; readers see the old bytes or the new ones, and it lasts.
+
+        Args:
+            data: bytes, or what has the buffer protocol, as Arrow's buffers.
+        """
         ...
 
     def put_once(self, path: str, data: bytes) -> bool:

@@ -43,6 +43,13 @@ def test_what_is_written_is_read_and_replaced(store: Store) -> None:
     assert store.exists("tables/a.bin")
 
 
+def test_a_buffer_of_arrow_is_written_as_it_is(store: Store) -> None:
+    buffer = pa.py_buffer(b"arrow")
+    store.write("a", buffer)  # type: ignore[arg-type]
+    assert store.put_once("b", buffer)  # type: ignore[arg-type]
+    assert (store.read("a"), store.read("b")) == (b"arrow", b"arrow")
+
+
 def test_an_absent_file_is_not_found(store: Store) -> None:
     assert not store.exists("plans/1.json")
     with pytest.raises(FileNotFoundError):
