@@ -43,6 +43,7 @@ _ATTRIBUTES = frozenset(
         "y2",
     )
 )
+_NOT_IN_TITLES = re.compile(r"[^A-Za-z0-9 ,./%-]")
 _LONG_DECIMAL = re.compile(r"(\d+\.\d)\d+")
 _SVG = "{http://www.w3.org/2000/svg}"
 _TIME_FORMAT = {
@@ -89,23 +90,22 @@ def _element(node: ElementTree.Element) -> str:
     name = node.tag.removeprefix(_SVG)
     if name not in _ELEMENTS or node.get("display") == "none" or node.get("opacity") == "0":
         return ""
-    attributes = "".join(
-        f' {key}="{escape(_short(value))}"'
+    kept = {
+        key: _short(value)
         for key, value in node.attrib.items()
         if key in _ATTRIBUTES and "url(" not in value
-    )
+    }
     inner = "".join(filter(None, (_element(child) for child in node)))
     text = escape(node.text or "") if name == "text" else ""
-    if not inner and not text and (name == "g" or _draws_nothing(node, name)):
+    if not inner and not text and (name in ("g", "text") or _draws_nothing(kept, name)):
         return ""
+    attributes = "".join(f' {key}="{escape(value)}"' for key, value in kept.items())
     return f"<{name}{attributes}>{text}{inner}</{name}>"
 
 
-def _draws_nothing(node: ElementTree.Element, name: str) -> bool:
-    if name == "text":
-        return True
-    painted = node.get("fill", "none") != "none" or node.get("stroke", "none") != "none"
-    return not painted or (name == "path" and not node.get("d"))
+def _draws_nothing(kept: dict[str, str], name: str) -> bool:
+    painted = kept.get("fill", "none") != "none" or kept.get("stroke", "none") != "none"
+    return not painted or (name == "path" and not kept.get("d"))
 
 
 def _short(value: str) -> str:
@@ -150,7 +150,8 @@ def _spec(figure: Figure) -> dict[str, Any]:
     )
     shape = _series(
         figure.kind,
-        untrusted.one_line(figure.unit, limit=40),
+        # Vega reads backslash escapes in a title, so that text made visible would act again.
+        _NOT_IN_TITLES.sub("?", figure.unit[:40]),
         any(second is not None for _, _, second in figure.points),
         bool(window),
     )

@@ -50,12 +50,17 @@ def described(points: tuple[Point, ...], unit: str, *, second: str) -> str:
     if not points:
         return f"No {unit}."
     peak = max(points, key=lambda point: point[1])
+    show = _date if points[-1][0] - points[0][0] >= DAY * max(len(points) - 1, 1) else clock
     beside = "" if peak[2] is None else f", {number(peak[2])} {second}"
     return (
-        f"{unit[:1].upper()}{unit[1:]} from {clock(points[0][0])} to {clock(points[-1][0])} UTC: "
-        f"at most {number(peak[1])} at {clock(peak[0])}{beside}; "
+        f"{unit[:1].upper()}{unit[1:]} from {show(points[0][0])} to {show(points[-1][0])} UTC: "
+        f"at most {number(peak[1])} at {show(peak[0])}{beside}; "
         f"on average {number(sum(point[1] for point in points) / len(points))}."
     )
+
+
+def _date(value: dt.datetime) -> str:
+    return value.astimezone(dt.UTC).date().isoformat()
 
 
 def clock(value: dt.datetime) -> str:
