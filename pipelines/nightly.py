@@ -37,9 +37,10 @@ def nightly(file: Path) -> int:
     found = ctanalytics.detect(lake, settings=settings)
     console.note(f"detect: {found.anomalies.num_rows} anomalies in the window")
     if settings.emit.targets:
-        emitted = ctanalytics.emit(lake, settings=settings, targets=settings.emit.targets)
-        console.note(f"emit: {emitted.sent} sent, {emitted.failed} failed")
-        whole &= not emitted.failed
+        emitted = ctanalytics.emit(lake, settings=settings)
+        for target in emitted.targets:
+            console.note(f"emit: {target.target}: {target.sent} sent, {target.failed} failed")
+        whole &= emitted.complete
     midnight = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     page = ctanalytics.report(
         lake,

@@ -214,11 +214,12 @@ def _spans(
     """Start, end and merge the surges of one series."""
     minutes = series.minute[entries]
     own = fires[:, entries]
-    fired = own.any(axis=0)
+    fired: npt.NDArray[np.bool_] = np.logical_or.reduce(own, axis=0)
     # Windows of an hour and more stay high long after a burst is over: they don't tell its end.
-    busy: npt.NDArray[np.bool_] = np.stack(
-        [looks.y[window][entries] > math.log(2) for window in WINDOWS if window <= _END_WINDOW]
-    ).any(axis=0)
+    busy = np.zeros(len(entries), np.bool_)
+    for window in WINDOWS:
+        if window <= _END_WINDOW:
+            busy |= looks.y[window][entries] > math.log(2)
     spans: list[list[int]] = []
     for place in np.flatnonzero(fired).tolist():
         if spans and place <= spans[-1][1]:

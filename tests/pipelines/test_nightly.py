@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ctanalytics
+from tests.cli.runner import run
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def nightly(home: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "pipelines" / "nightly.py"), "ctanalytics.toml"],
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("nightly")
+    made = run(
+        *("simulate", "logs", "--days", "30", "--accounts", "1", "--events-per-day", "400"),
+        *("--seed", "4", "--incident", "surge", "--incident", "silent_stop", "--digests", "none"),
+        cwd=folder,
+    )
+    assert made.code == 0, made.err
+    (folder / "ctanalytics.toml").write_text(
+        'lake = "lake"\nsources = ["logs"]\n'
+        '[emit]\ntargets = ["file:alerts.ndjson"]\ninclude_backfill = true\n'
+        '[report]\noutput = "reports"\n'
+    )
+    return folder
+
+
+def test_a_night_fills_the_lake_sends_alerts_and_leaves_a_report(home: Path) -> None:
+    ran = nightly(home)
+    assert ran.returncode == 0, ran.stderr
+    alerts = [json.loads(line) for line in (home / "alerts.ndjson").read_text().splitlines()]
+    assert {"surge", "stop"} <= {alert["kind"] for alert in alerts}
+    assert list((home / "reports").glob("*/report.html"))
+    assert ctanalytics.Lake(home / "lake").files("events")
+
+
+def test_a_second_run_of_the_night_sends_nothing_again(home: Path) -> None:
+    before = (home / "alerts.ndjson").read_bytes()
+    assert nightly(home).returncode == 0
+    assert (home / "alerts.ndjson").read_bytes() == before
+
+
+def test_a_file_without_a_lake_is_a_usage_error(tmp_path: Path) -> None:
+    (tmp_path / "ctanalytics.toml").write_text("[detect]\nbudget = 1\n")
+    ran = nightly(tmp_path)
+    assert ran.returncode == 2
+    assert "sources" in ran.stderr
