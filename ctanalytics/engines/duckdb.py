@@ -14,13 +14,15 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import duckdb
+import msgspec
 import pyarrow as pa
 
 from ctanalytics import untrusted
 from ctanalytics.engines import statements
 from ctanalytics.errors import QueryError
 
-_READS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+_READS = frozenset(("SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"))
+_EXPLAIN = re.compile(r"\s*explain\s", re.I)
 _PARAMETER = re.compile(r"\$([a-z_]+)")
 
 
@@ -121,19 +123,20 @@ class Engine:
             QueryError: it is not SQL, is more than one statement, or does more than read.
         """
         with self._foreign_errors(text):
-            _require_read(text)
+            self._require_read(text)
             return self._arrow(text, None)
 
     def stream(self, text: str, rows: int = 65_536) -> pa.RecordBatchReader:
         """Run a user's SQL and hand out its rows in batches; raises as `query` does."""
         with self._foreign_errors(text):
-            _require_read(text)
-            return self.connection.sql(text).to_arrow_reader(rows)
+            self._require_read(text)
+            batches = self.connection.sql(text).to_arrow_reader(rows)
+        return pa.RecordBatchReader.from_batches(batches.schema, self._batches(text, batches))
 
     def explain(self, text: str) -> str:
         """Return DuckDB's plan of a user's SQL; raises as `query` does."""
         with self._foreign_errors(text):
-            _require_read(text)
+            self._require_read(text)
             rows = self.connection.execute(f"explain {text}").fetchall()
         return "\n".join(str(row[-1]) for row in rows)
 
@@ -159,6 +162,14 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _batches(self, text: str, batches: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        with self._foreign_errors(text):
+            try:
+                yield from batches
+            except (OSError, pa.ArrowException) as error:
+                # What goes wrong after the first rows reaches us through Arrow, as an error of I/O.
+                raise duckdb.Error(str(error)) from error
+
     @contextmanager
     def _foreign_errors(self, text: str) -> Iterator[None]:
         """Turn DuckDB's errors about a user's SQL into ours."""
@@ -181,24 +192,53 @@ class Engine:
                 return placed
         return error
 
+    def _require_read(self, text: str) -> None:
+        """Refuse SQL that is not one statement, or that does more than read.
+
+        The type of a statement is not enough: `with x as (copy ... to ...) select ...` is a
+        SELECT to DuckDB and writes files, and `explain analyze` runs what it explains.
+        """
+        found = duckdb.extract_statements(text)
+        if len(found) != 1:
+            raise QueryError(
+                f"{len(found)} statements where one is expected",
+                where=untrusted.one_line(text),
+                mend="run one statement at a time",
+            )
+        kind = found[0].type
+        explained = _EXPLAIN.match(text) if kind == duckdb.StatementType.EXPLAIN else None
+        if kind == duckdb.StatementType.SELECT or explained:
+            inner = text[explained.end() :] if explained else text
+            ((text_of_tree,),) = self.connection.execute(
+                "select json_serialize_sql(?)", [inner]
+            ).fetchall()
+            tree = msgspec.json.decode(text_of_tree)
+            if not tree.get("error", True) and _node_types(tree) <= _READS:
+                return
+        raise QueryError(
+            f"a {kind.name} statement that does more than read: the lake is read-only here",
+            where=untrusted.one_line(text),
+            mend="use SELECT; write results with --output, see a plan with --explain",
+        )
+
     def _arrow(self, text: str, values: Any) -> pa.Table:
         return self.connection.sql(text, params=values).to_arrow_table()
 
 
-def _require_read(text: str) -> None:
-    found = duckdb.extract_statements(text)
-    if len(found) != 1:
-        raise QueryError(
-            f"{len(found)} statements where one is expected",
-            where=untrusted.one_line(text),
-            mend="run one statement at a time",
-        )
-    if found[0].type not in _READS:
-        raise QueryError(
-            f"a {found[0].type.name} statement is not allowed: the lake is read-only here",
-            where=untrusted.one_line(text),
-            mend="use SELECT; write results with --output",
-        )
+def _node_types(tree: Any) -> set[str]:
+    """The kinds of query that a parsed statement is made of."""
+    found: set[str] = set()
+    waiting = [tree]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            kind = part.get("type")
+            if isinstance(kind, str) and kind.endswith("_NODE"):
+                found.add(kind)
+            waiting.extend(part.values())
+        elif isinstance(part, list):
+            waiting.extend(part)
+    return found
 
 
 def with_dates(values: Mapping[str, Any]) -> dict[str, Any]:
