@@ -15,6 +15,7 @@ import typer
 
 from ctanalytics._version import __version__
 from ctanalytics.cli import console
+from ctanalytics.cli.detect import detect
 from ctanalytics.cli.emit import emit
 from ctanalytics.cli.ingest import ingest
 from ctanalytics.cli.lake import info
@@ -114,6 +115,7 @@ def command(function: Callable[..., None], *, role_of: str = "source_aws") -> Ca
 
 app.command("ingest")(command(ingest))
 app.command("simulate")(command(simulate))
+app.command("detect")(command(detect, role_of="lake_aws"))
 app.command("emit")(command(emit, role_of="emit_aws"))
 app.command("report")(command(report, role_of="lake_aws"))
 app.command("query")(command(query, role_of="lake_aws"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ctanalytics.detectors.base import Context, Detector, DetectorResult, Window
+from ctanalytics.errors import UsageError
 
 
 def _call_rate(context: Context, window: Window) -> DetectorResult:
@@ -31,3 +32,18 @@ DETECTORS: Final[dict[str, Detector]] = {
     "error_rate": _error_rate,
     "isolation_forest": _isolation_forest,
 }
+
+
+def detector(name: str) -> Detector:
+    """Return a detector by its name.
+
+    Raises:
+        UsageError: there is none of this name; the message lists all.
+    """
+    if name not in DETECTORS:
+        raise UsageError(
+            f"there is no detector {name!r}",
+            where="--detector",
+            mend=f"use one of {', '.join(DETECTORS)}",
+        )
+    return DETECTORS[name]

@@ -76,6 +76,21 @@ def records(facts: Facts) -> dict[str, dict[str, Any] | None]:
     }
 
 
+def renamed(
+    found: dict[str, dict[str, Any] | None], anomaly_id: str
+) -> dict[str, dict[str, Any] | None]:
+    """Return the same records under the ids of another anomaly: one that was published before."""
+    return {
+        name: record
+        and record
+        | {
+            "eventID": _id(anomaly_id, record["insightDetails"]["state"]),
+            "sharedEventID": _id(anomaly_id, "shared"),
+        }
+        for name, record in found.items()
+    }
+
+
 def _record(
     facts: Facts, state: str, moment: dt.datetime, calls: int, minutes: int, duration: int
 ) -> dict[str, Any]:

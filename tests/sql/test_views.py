@@ -39,6 +39,8 @@ def test_every_published_view_but_the_plainest_has_a_case() -> None:
     cases = {folder.name for folder in CASES.iterdir()}
     assert {
         "accounts",
+        "anomalies",
+        "api_minutes",
         "apis",
         "aws_insights",
         "error_classes",
