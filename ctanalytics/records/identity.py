@@ -6,6 +6,7 @@ actor is chosen is ours: the nearest to a human or workload that one record can 
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import re
 from typing import Any, get_args
@@ -96,6 +97,8 @@ class _Identity(_Part):
 
 
 _decode = msgspec.json.Decoder(_Identity).decode
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _NO_SESSION, _NO_ISSUER, _NO_ATTRIBUTES = _Session(), _Issuer(), _Attributes()
 _NO_FEDERATION, _NO_SCOPE = _Federation(), _Scope()
 _NO_BEHALF, _NO_DELEGATE = _Behalf(), _Delegate()
@@ -113,26 +116,28 @@ def parse(text: bytes) -> tuple[Any, ...]:
     try:
         return _columns(_decode(text))
     except msgspec.ValidationError:
-        return _columns(_fitting(text))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _columns(_fit(text, _Identity))
+    except _UNREADABLE:
         return _EMPTY
 
 
-def _fitting(text: bytes) -> _Identity:
-    """What of an identity with members of odd types can be read."""
-    found = msgspec.json.decode(text)
-    return _fit(found, _Identity) if isinstance(found, dict) else _Identity()
-
-
-def _fit(found: dict[str, Any], kind: type[Any]) -> Any:
+def _fit(text: bytes | msgspec.Raw, kind: type[Any]) -> Any:
+    """Read of an object with members of odd types those that fit; nothing it holds is an error."""
+    try:
+        found = _decode_members(text)
+    except _UNREADABLE:
+        return kind()
     values: dict[str, Any] = {}
     for member in msgspec.structs.fields(kind):
-        value = found.get(member.name)
+        raw = found.get(member.name)
+        if raw is None:
+            continue
         parts = [part for part in get_args(member.type) if issubclass(part, _Part)]
         if parts:
-            values[member.name] = _fit(value, parts[0]) if isinstance(value, dict) else None
-        elif isinstance(value, get_args(member.type)):
-            values[member.name] = value
+            values[member.name] = _fit(raw, parts[0])
+            continue
+        with contextlib.suppress(*_UNREADABLE):
+            values[member.name] = msgspec.json.decode(raw, type=member.type)
     return kind(**values)
 
 

@@ -30,21 +30,27 @@ REGION = r"[a-z]{2,4}(?:-[a-z]+)+-\d{1,2}"
 _KEY = re.compile(
     r"(?:^|/)AWSLogs/(?:(?P<organization>o-[a-z0-9]{3,32})/)?(?P<account>\d{12})/"
     r"(?P<segment>CloudTrail(?:-Insight|-NetworkActivity|-Aggregated|-Digest)?|Config)/"
-    r"(?P<region>[a-z0-9-]+)/(?P<year>\d{4})/(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<file>.+)$"
+    r"(?P<region>[a-z0-9-]+)/(?P<year>\d{4})/(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<file>.+)$",
+    re.ASCII,  # digits of other scripts are no account
 )
 # A copy of the bucket may lack what stands before the account, or the account itself.
 _LOOSE = re.compile(
     r"(?:(?:^|/)(?P<account>\d{12}))?(?:^|/)"
     r"(?P<segment>CloudTrail(?:-Insight|-NetworkActivity|-Aggregated|-Digest)?|Config)/"
-    r"(?P<region>" + REGION + r")/(?P<year>\d{4})/(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<file>.+)$"
+    r"(?P<region>"
+    + REGION
+    + r")/(?P<year>\d{4})/(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<file>.+)$",
+    re.ASCII,
 )
 _LOG_FILE = re.compile(
     r"(?P<account>\d{12})_CloudTrail(?P<suffix>-Insight|-NetworkActivity|-Aggregated)?_"
-    r"(?P<region>[a-z0-9-]+)_(?P<stamp>\d{8}T\d{4}Z)_?[^/]*$"
+    r"(?P<region>[a-z0-9-]+)_(?P<stamp>\d{8}T\d{4}Z)_?[^/]*$",
+    re.ASCII,
 )
 _DIGEST_FILE = re.compile(
     r"(?P<account>\d{12})_CloudTrail-Digest_(?P<region>" + REGION + r")_(?P<trail>.+)_"
-    r"(?P<home>" + REGION + r")_(?P<stamp>\d{8}T\d{6}Z)(?P<backfill>_backfill)?\.json\.gz$"
+    r"(?P<home>" + REGION + r")_(?P<stamp>\d{8}T\d{6}Z)(?P<backfill>_backfill)?\.json\.gz$",
+    re.ASCII,
 )
 
 
