@@ -147,6 +147,56 @@ def test_a_locked_duckdb_reads_the_lake_in_s3_and_nothing_beside_it(server: Serv
                 con.execute(read, [outside])
 
 
+@pytest.mark.parametrize(
+    ("rows", "gets"),
+    [
+        pytest.param(100_000, (1, 0), id="small-file-read-whole"),
+        # The footer, then one of ten row groups.
+        pytest.param(400_000, (1, 1), id="large-file-read-by-ranges"),
+    ],
+)
+def test_what_never_changes_is_asked_of_s3_once(
+    server: Server, rows: int, gets: tuple[int, int]
+) -> None:
+    store = open_store("s3://lake/x", LakeAws())
+    numbers = pa.array(range(rows), pa.float64())
+    table = pa.table({"a": numbers, "b": pa.array(map(str, range(rows)))})
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, row_group_size=rows // 10, compression="none")
+    store.write("t.parquet", sink.getvalue().to_pybytes())
+    with duckdb.connect() as con:
+        con.register_filesystem(store.filesystem())
+        server.requests.clear()
+        for number in range(5):
+            con.execute(f"create view v{number} as from read_parquet(['{store.uri}/t.parquet'])")
+        assert server.count("GET", "t.parquet") == gets[0]
+        found = con.execute("select count(b) from v0 where a >= ?", [rows - 10]).fetchall()
+        assert found == [(10,)]
+        assert server.count("GET", "t.parquet") - gets[0] <= 2 * gets[1]
+        assert server.count("HEAD", "t.parquet") == 2
+
+
+def test_a_file_of_the_lake_is_read_from_any_place(server: Server) -> None:
+    store = open_store("s3://lake/x", LakeAws())
+    data = bytes(range(256)) * 3_000
+    store.write("f", data)
+    files = store.filesystem()
+    with files.open(store.location("f")) as one, files.open(store.location("f")) as two:
+        assert one.read(10) == data[:10]
+        two.seek(-5, os.SEEK_END)
+        assert two.read() == data[-5:]
+        assert two.read(1) == b""
+        two.seek(-20, os.SEEK_END)
+        assert two.read(15) == data[-20:-5]
+        assert one.read(10) == data[10:20]
+        one.seek(700_000)
+        assert one.read(100_000) == data[700_000:]
+    with pytest.raises(FileNotFoundError):
+        files.open(store.location("absent"))
+    with pytest.raises(OSError, match="only read"):
+        files.open(store.location("f"), "wb")
+
+
 def test_deltalake_commits_and_reads_with_the_storage_options(store: Store) -> None:
     place, options = store.location("tables/t"), store.storage_options()
     for start in (0, 10):
