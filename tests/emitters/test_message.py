@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctanalytics.emitters.message import SUBJECT_CHARACTERS, ascii_line, body, subject
@@ -16,6 +16,7 @@ HOSTILE = st.text() | st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(HOSTILE, st.integers(4, 200))
 def test_an_ascii_line_is_printable_and_within_its_limit(text: str, limit: int) -> None:
     shown = ascii_line(text, limit)
@@ -24,6 +25,7 @@ def test_an_ascii_line_is_printable_and_within_its_limit(text: str, limit: int) 
     assert len(shown) <= limit
 
 
+@settings(deadline=None)
 @given(HOSTILE)
 def test_a_subject_is_what_sns_takes(title: str) -> None:
     shown = subject(alert(title=title))
@@ -38,6 +40,7 @@ def test_a_subject_tells_what_became_of_an_anomaly() -> None:
     assert subject(alert(state="closed", title="T")) == "[HIGH] closed T"
 
 
+@settings(deadline=None)
 @given(HOSTILE, HOSTILE, HOSTILE)
 def test_a_body_has_the_same_lines_whatever_the_log_says(
     title: str, explanation: str, principal: str
@@ -88,6 +91,7 @@ def test_a_large_body_loses_its_details_step_by_step_and_points_to_them() -> Non
         assert json.loads(shown.rpartition("\n")[2])["anomaly_id"] == alert().anomaly_id
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="äöü😀", max_size=3_000), st.integers(10, 3_000))
 def test_a_body_never_exceeds_its_limit(text: str, limit: int) -> None:
     assert len(body(alert(title=text, explanation=text), limit).encode()) <= limit

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctanalytics.emitters.outbox import (
@@ -161,6 +161,7 @@ def test_the_most_severe_goes_first_then_the_first_detected() -> None:
     assert [one.title[-2] for one in found.send] == ["b", "c", "a"]
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(SEVERITIES),
     st.sampled_from(STATES),
