@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 
 from ctanalytics import findings
 from ctanalytics.engines.duckdb import Engine
@@ -30,6 +31,21 @@ MAX_EVENT_IDS = 100
 _BEFORE = dt.timedelta(days=2)
 _AFTER = dt.timedelta(days=1)
 _LONGEST = dt.timedelta(days=14)
+
+
+SUBJECTS = pa.schema(
+    [
+        pa.field("anomaly_id", pa.string()),
+        pa.field("principal", pa.string()),
+        pa.field("account_id", pa.string()),
+        pa.field("aws_region", pa.string()),
+        pa.field("event_source", pa.string()),
+        pa.field("event_name", pa.string()),
+        pa.field("since", findings.TIMESTAMP),
+        pa.field("until", findings.TIMESTAMP),
+    ]
+)
+"""What `reporting/subject_hours` reads as report_subjects."""
 
 
 class _Loose(msgspec.Struct, frozen=True, rename="camel"):
@@ -116,15 +132,19 @@ def entries(
     Args:
         covered: the span that the lake has events of; no chart shows a zero outside it.
     """
-    alerts = _alerts(engine) if rows else {}
+    if not rows:
+        return ()
+    shown = [(row, _evidence(row["evidence"])) for row in rows[:MAX_ENTRIES]]
+    figures = _figures(engine, shown[:MAX_CHARTS], covered) if covered else {}
+    alerts = _alerts(engine)
     return tuple(
         _entry(
-            engine,
             row,
+            evidence,
+            figure=figures.get(row["anomaly_id"]),
             alerts=alerts.get(row["anomaly_id"], ()),
-            covered=covered if number < MAX_CHARTS else None,
         )
-        for number, row in enumerate(rows[:MAX_ENTRIES])
+        for row, evidence in shown
     )
 
 
@@ -146,13 +166,12 @@ def further(rows: list[dict[str, Any]]) -> Table | None:
 
 
 def _entry(
-    engine: Engine,
     row: Mapping[str, Any],
+    evidence: _Evidence,
     *,
+    figure: Figure | None,
     alerts: tuple[Alert, ...],
-    covered: tuple[dt.datetime, dt.datetime] | None,
 ) -> Entry:
-    evidence = _evidence(row["evidence"])
     return Entry(
         **{
             name: row[name]
@@ -162,7 +181,7 @@ def _entry(
         events=evidence.events,
         event_ids=tuple(evidence.event_ids[:MAX_EVENT_IDS]),
         sql=evidence.sql,
-        figure=_figure(engine, row, evidence.rate, covered) if covered else None,
+        figure=figure,
         insight=_insight(row["insight"]),
         alerts=alerts,
     )
@@ -216,15 +235,24 @@ def _alerts(engine: Engine) -> dict[str, tuple[Alert, ...]]:
     return {key: tuple(alerts) for key, alerts in found.items()}
 
 
-def _figure(
+def _figures(
     engine: Engine,
-    row: Mapping[str, Any],
-    rate: _Rate | None,
+    rows: list[tuple[dict[str, Any], _Evidence]],
     covered: tuple[dt.datetime, dt.datetime],
-) -> Figure | None:
-    points = _rate_points(rate)
-    if rate is None or not points:
-        return _activity(engine, row, covered)
+) -> dict[str, Figure]:
+    """Draw each anomaly's rate where its detector gave one, else the hours around it."""
+    figures: dict[str, Figure] = {}
+    without: list[dict[str, Any]] = []
+    for row, evidence in rows:
+        points = _rate_points(evidence.rate)
+        if evidence.rate is None or not points:
+            without.append(row)
+        else:
+            figures[row["anomaly_id"]] = _rate_figure(row, evidence.rate, points)
+    return figures | _activity_figures(engine, without, covered)
+
+
+def _rate_figure(row: Mapping[str, Any], rate: _Rate, points: tuple[Point, ...]) -> Figure:
     step = max(round(rate.minutes * 60), 1)
     last = points[-1][0] + dt.timedelta(seconds=step)
     return Figure(
@@ -254,38 +282,60 @@ def _utc(text: str) -> dt.datetime:
     return moment.astimezone(dt.UTC) if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
 
 
-def _activity(
-    engine: Engine, row: Mapping[str, Any], covered: tuple[dt.datetime, dt.datetime]
-) -> Figure | None:
-    """The hours around an anomaly of whom it names, or of the API where it names nobody."""
+def _activity_figures(
+    engine: Engine, rows: list[dict[str, Any]], covered: tuple[dt.datetime, dt.datetime]
+) -> dict[str, Figure]:
+    """The hours around anomalies of whom each names, or of the API where it names nobody."""
+    subjects = [subject for row in rows if (subject := _subject(row, covered))]
+    if not subjects:
+        return {}
+    engine.register("report_subjects", pa.Table.from_pylist(subjects, SUBJECTS))
+    hours: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    found = engine.run(
+        "reporting/subject_hours",
+        since=min(subject["since"] for subject in subjects),
+        until=max(subject["until"] for subject in subjects),
+    )
+    for hour in found.to_pylist():
+        hours[hour["anomaly_id"]].append(hour)
+    by_id = {row["anomaly_id"]: row for row in rows}
+    return {
+        subject["anomaly_id"]: _activity_figure(
+            by_id[subject["anomaly_id"]], subject, hours[subject["anomaly_id"]]
+        )
+        for subject in subjects
+    }
+
+
+def _subject(
+    row: Mapping[str, Any], covered: tuple[dt.datetime, dt.datetime]
+) -> dict[str, Any] | None:
     start, end = row["started_at"], row["ended_at"] or covered[1]
     until = min(max(end, start) + _AFTER, start - _BEFORE + _LONGEST)
     span = clipped(start - _BEFORE, until, *covered)
-    if span is None:
+    if span is None or not (row["principal_arn"] or row["event_name"] or row["account_id"]):
         return None
-    principal = row["principal_arn"]
-    subject = (
-        {"account_id": row["account_id"], "principal": principal}
-        if principal
-        else {
-            name: row[name] for name in ("account_id", "aws_region", "event_source", "event_name")
-        }
-    )
-    if not any(subject.values()):
-        return None
-    nothing = dict.fromkeys(("account_id", "aws_region", "event_source", "event_name", "principal"))
-    table = engine.run(
-        "reporting/subject_hours", since=span[0], until=span[1], **(nothing | subject)
-    )
-    points = hourly(table.to_pylist(), *span)
-    what = "this principal" if principal else "this API" if row["event_name"] else "this account"
+    return {
+        "anomaly_id": row["anomaly_id"],
+        "principal": row["principal_arn"],
+        **{name: row[name] for name in ("account_id", "aws_region", "event_source", "event_name")},
+        "since": span[0],
+        "until": span[1],
+    }
+
+
+def _activity_figure(
+    row: Mapping[str, Any], subject: Mapping[str, Any], hours: list[dict[str, Any]]
+) -> Figure:
+    points = hourly(hours, subject["since"], subject["until"])
+    name = "principal" if subject["principal"] else "API" if subject["event_name"] else "account"
     return Figure(
         name=f"activity_{row['anomaly_id']}",
         kind="activity",
-        title=f"Calls per hour of {what} in the days around",
+        title=f"Calls per hour of this {name} in the days around",
         description=described(points, "calls per hour", second="failed"),
         unit="calls per hour",
         step_seconds=3600,
         points=points,
-        window=clipped(start, row["ended_at"], *span),
+        window=clipped(row["started_at"], row["ended_at"], subject["since"], subject["until"]),
     )

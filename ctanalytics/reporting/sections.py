@@ -51,7 +51,8 @@ def document(
         now: when the report is made; only its head and the lag depend on it.
         top: rows of each table.
     """
-    summary = engine.run("reporting/summary", since=since, until=until).to_pylist()[0]
+    tables.cut(engine, since=since, until=until)
+    summary = engine.run("reporting/summary").to_pylist()[0]
     span = engine.run("reporting/lake_span").to_pylist()[0]
     newest = newest_event(engine)
     rows = anomalies.ranked(engine, since=since, until=until)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from ctanalytics.engines.duckdb import Engine
 from ctanalytics.reporting.document import Cell, Column, Table
 
 STEPS = 48
-"""Most steps of a small chart; each is a whole number of minutes."""
+"""Most steps of a small chart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,10 +218,19 @@ def _row(row: Mapping[str, Any], layout: Layout, trends: Trends) -> dict[str, Ce
 
 
 def step_seconds(since: dt.datetime, until: dt.datetime) -> int:
-    """Choose the step of the small charts: at most STEPS of them, whole minutes or hours each."""
-    minutes = (until - since).total_seconds() / 60 / STEPS
-    fitting = next((m for m in (5, 15, 30, 60, 180, 360, 720) if m >= minutes), None)
-    return 60 * (fitting if fitting else 1440 * int(-(-minutes // 1440)))
+    """Choose the step of the small charts: at most STEPS of them, each of whole hours."""
+    hours = (until - since).total_seconds() / 3600 / STEPS
+    fitting = next((size for size in (1, 2, 3, 6, 12) if size >= hours), None)
+    return 3600 * (fitting or 24 * math.ceil(hours / 24))
+
+
+def cut(engine: Engine, *, since: dt.datetime, until: dt.datetime) -> None:
+    """Read the span's events once, into the slices that the tables of activity add up."""
+    step = step_seconds(since, until)
+    engine.register(
+        "report_slices",
+        engine.run("reporting/slices", since=since, until=until, step_seconds=step),
+    )
 
 
 def trends(engine: Engine, *, since: dt.datetime, until: dt.datetime, top: int) -> Trends:
@@ -228,10 +238,7 @@ def trends(engine: Engine, *, since: dt.datetime, until: dt.datetime, top: int) 
 
     Only the `top` of a kind are kept; a step without a call is zero.
     """
-    step = step_seconds(since, until)
-    frame = pl.DataFrame(
-        pl.from_arrow(engine.run("reporting/trends", since=since, until=until, step_seconds=step))
-    )
+    frame = pl.DataFrame(pl.from_arrow(engine.run("reporting/trends")))
     keys = ["kind", "first_key", "second_key"]
     ranked = (
         frame.group_by(keys)
@@ -244,7 +251,7 @@ def trends(engine: Engine, *, since: dt.datetime, until: dt.datetime, top: int) 
         .head(top)
         .select([*keys, "step", "calls"])
     )
-    length = int(-(-(until - since).total_seconds() // step))
+    length = math.ceil((until - since).total_seconds() / step_seconds(since, until))
     found: dict[tuple[str, str | None, str | None], tuple[int, ...]] = {}
     for kind, first, second, steps, calls in ranked.iter_rows():
         line = [0] * length

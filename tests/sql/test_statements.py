@@ -13,6 +13,8 @@ import pytest
 import ctanalytics
 from ctanalytics.engines import statements
 from ctanalytics.engines.duckdb import Engine
+from ctanalytics.reporting import tables
+from ctanalytics.reporting.anomalies import SUBJECTS
 from tests import builders
 
 SQL = Path(ctanalytics.__file__).parent / "sql"
@@ -25,11 +27,6 @@ VALUES: dict[str, Any] = {
     "until": SINCE + dt.timedelta(days=1),
     "top": 20,
     "step_seconds": 3600,
-    "account_id": None,
-    "aws_region": None,
-    "event_source": None,
-    "event_name": None,
-    "principal": None,
 }
 
 NOT_PORTABLE = {
@@ -48,6 +45,8 @@ NOT_PORTABLE = {
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     with builders.engine(tmp_path_factory.mktemp("lake")) as engine:
+        tables.cut(engine, since=VALUES["since"], until=VALUES["until"])
+        engine.register("report_subjects", SUBJECTS.empty_table())
         yield engine
 
 

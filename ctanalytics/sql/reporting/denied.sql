@@ -1,30 +1,26 @@
 -- Who was refused most in the span, and how many different APIs they tried in vain.
 -- grain:  account_id, principal
--- reads:  events, error_classes
+-- reads:  report_slices, error_classes
 -- units:  denied_calls: count; denied_apis: APIs refused at least once; found: principals in all
--- params: since, until (UTC, half-open), top
-with slices as (
+-- params: top
+with refused as (
     select
-        events.account_id,
-        coalesce(events.principal_arn, events.actor) as principal,
-        events.event_source,
-        events.event_name,
-        min(events.event_time) as first_denied,
-        max(events.event_time) as last_denied,
-        count(*) as denied_calls
-    from events
+        slices.account_id,
+        slices.principal,
+        slices.event_source,
+        slices.event_name,
+        min(slices.first_seen) as first_denied,
+        max(slices.last_seen) as last_denied,
+        sum(slices.calls) as denied_calls
+    from report_slices as slices
     inner join error_classes
-        on error_classes.error_code = events.error_code
-    where events.event_date >= $since_date
-      and events.event_date <= $until_date
-      and events.event_time >= $since
-      and events.event_time < $until
-      and error_classes.error_class = 'denied'
+        on error_classes.error_code = slices.error_code
+    where error_classes.error_class = 'denied'
     group by
-        events.account_id,
-        coalesce(events.principal_arn, events.actor),
-        events.event_source,
-        events.event_name
+        slices.account_id,
+        slices.principal,
+        slices.event_source,
+        slices.event_name
 )
 select
     account_id,
@@ -34,7 +30,7 @@ select
     min(first_denied) as first_denied,
     max(last_denied) as last_denied,
     count(*) over () as found
-from slices
+from refused
 group by account_id, principal
 order by denied_calls desc, account_id, principal
 limit $top

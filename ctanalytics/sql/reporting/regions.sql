@@ -1,39 +1,23 @@
 -- Regions of each account by their calls in the span.
 -- grain:  account_id, aws_region
--- reads:  events, error_classes
+-- reads:  report_slices, error_classes
 -- units:  calls, writes, errors, denied_calls: counts; found: rows in all
--- params: since, until (UTC, half-open), top
-with slices as (
-    select
-        events.account_id,
-        events.aws_region,
-        coalesce(events.principal_arn, events.actor) as principal,
-        count(*) as calls,
-        count(*) filter (where not events.read_only) as writes,
-        count(*) filter (where events.is_error) as errors,
-        count(*) filter (where error_classes.error_class = 'denied') as denied_calls
-    from events
-    left join error_classes
-        on error_classes.error_code = events.error_code
-    where events.event_date >= $since_date
-      and events.event_date <= $until_date
-      and events.event_time >= $since
-      and events.event_time < $until
-    group by
-        events.account_id,
-        events.aws_region,
-        coalesce(events.principal_arn, events.actor)
-)
+-- params: top
 select
-    account_id,
-    aws_region,
-    cast(sum(calls) as bigint) as calls,
-    cast(sum(writes) as bigint) as writes,
-    cast(sum(errors) as bigint) as errors,
-    cast(sum(denied_calls) as bigint) as denied_calls,
-    count(distinct principal) as principals,
+    slices.account_id,
+    slices.aws_region,
+    cast(sum(slices.calls) as bigint) as calls,
+    cast(sum(slices.writes) as bigint) as writes,
+    cast(coalesce(sum(slices.calls) filter (where slices.is_error), 0) as bigint) as errors,
+    cast(
+        coalesce(sum(slices.calls) filter (where error_classes.error_class = 'denied'), 0)
+        as bigint
+    ) as denied_calls,
+    count(distinct slices.principal) as principals,
     count(*) over () as found
-from slices
-group by account_id, aws_region
-order by calls desc, account_id, aws_region
+from report_slices as slices
+left join error_classes
+    on error_classes.error_code = slices.error_code
+group by slices.account_id, slices.aws_region
+order by calls desc, slices.account_id, slices.aws_region
 limit $top

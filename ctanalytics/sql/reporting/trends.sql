@@ -1,37 +1,14 @@
 -- Calls in equal steps of the span, for the small charts beside the tables of activity.
 -- grain:  kind (accounts, regions, users, apis), first_key, second_key, step
--- reads:  events
--- units:  step: from 0, each $step_seconds long; calls: count
--- params: since, until (UTC, half-open), step_seconds
-with slices as (
-    select
-        account_id,
-        aws_region,
-        event_source,
-        event_name,
-        coalesce(principal_arn, actor) as principal,
-        cast(floor((epoch(event_time) - epoch($since)) / $step_seconds) as integer) as step,
-        count(*) as calls
-    from events
-    where event_date >= $since_date
-      and event_date <= $until_date
-      and event_time >= $since
-      and event_time < $until
-    group by
-        account_id,
-        aws_region,
-        event_source,
-        event_name,
-        coalesce(principal_arn, actor),
-        cast(floor((epoch(event_time) - epoch($since)) / $step_seconds) as integer)
-)
+-- reads:  report_slices
+-- units:  step: from 0, as long as those of the slices; calls: count
 select
     'accounts' as kind,
     account_id as first_key,
     cast(null as varchar) as second_key,
     step,
     cast(sum(calls) as bigint) as calls
-from slices
+from report_slices
 group by account_id, step
 union all
 select
@@ -40,7 +17,7 @@ select
     aws_region as second_key,
     step,
     cast(sum(calls) as bigint) as calls
-from slices
+from report_slices
 group by account_id, aws_region, step
 union all
 select
@@ -49,7 +26,7 @@ select
     principal as second_key,
     step,
     cast(sum(calls) as bigint) as calls
-from slices
+from report_slices
 group by account_id, principal, step
 union all
 select
@@ -58,5 +35,5 @@ select
     event_name as second_key,
     step,
     cast(sum(calls) as bigint) as calls
-from slices
+from report_slices
 group by event_source, event_name, step
