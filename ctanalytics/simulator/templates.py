@@ -2,8 +2,8 @@
 
 A record is built once as an object, written as JSON, and cut at its ${name} holes. What is the
 same for all calls is filled in then; the rest becomes a `%s`, so that a record costs one string
-formatting. Building each record as an object and encoding it costs about five times as much
-(`benchmarks/simulate.py`).
+formatting. With sessions, hashing, gzip and files that makes 53,000 to 63,000 records a second of
+CPU time; copying a dict for each record and json.dumps alone make 32,000 (`benchmarks/simulate.py`).
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from ctanalytics.simulator.catalogue import catalogue
 from ctanalytics.simulator.noise import NOISE
 from ctanalytics.simulator.plan import Plan
 from ctanalytics.simulator.rendering import Renderer
+from ctanalytics.simulator.simulation import episodes
 
 PLAN = Plan(
     seed=5,
@@ -74,3 +76,9 @@ def test_scale_meets_the_wanted_calls(wanted: int) -> None:
     done = activities(PLAN.organization)
     scale = scale_for(done, wanted)
     assert sum(a.calls_per_day(scale) for a in done) == pytest.approx(wanted, rel=0.01)
+
+
+def test_every_kind_of_episode_is_on_its_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "simulate.md").read_text("utf-8")
+    kinds = set(ATTACKS) | {episode.kind for episode in episodes(PLAN)}
+    assert {kind for kind in kinds if f"| `{kind}` |" not in page} == set()
