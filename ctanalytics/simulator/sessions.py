@@ -57,8 +57,7 @@ def open_sessions(
     """Find the sessions in which a day's calls are made.
 
     Returns:
-        The sessions by key, and the calls that opened them, which lie in `calls` no more than
-        AssumeRole lies in a caller's own list of wishes.
+        The sessions by key, and the calls that opened them, which are not among `calls`.
     """
     using: dict[str, list[Calls]] = defaultdict(list)
     for each in calls:
