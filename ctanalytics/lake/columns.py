@@ -173,7 +173,7 @@ def _fixed_times(octets: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64] | None:
     pairs = digits[:, 0::2] * 10 + digits[:, 1::2]
     year = pairs[:, 0] * 100 + pairs[:, 1]
     month, day, hour, minute, second = (pairs[:, place] for place in range(2, 7))
-    if month.min() < 1 or month.max() > 12 or day.min() < 1 or day.max() > 31:
+    if year.min() < 1 or month.min() < 1 or month.max() > 12 or day.min() < 1 or day.max() > 31:
         return None
     if hour.max() > 23 or minute.max() > 59 or second.max() > 59:
         return None

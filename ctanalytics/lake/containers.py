@@ -8,15 +8,19 @@ not logs: digests and AWS Config.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
-Object = dict[str, msgspec.Raw]
+from ctanalytics.lake import json_text
+
+Text = bytes | msgspec.Raw
+Object = dict[str, msgspec.Raw] | dict[str, bytes]
 
 _decode_any = msgspec.json.Decoder(msgspec.Raw).decode
-_decode_object = msgspec.json.Decoder(Object).decode
+_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
 
@@ -31,7 +35,9 @@ _RECORD_KEYS = frozenset(
         "insightDetails",
     )
 )
-_MAX_WRAPPING = 4
+_MAX_WRAPPING: Final = 4
+_MAX_ODD: Final = 10_000
+"""A file with more things than this that are no records, and fewer records, is no log."""
 
 
 class NotJsonError(Exception):
@@ -43,7 +49,7 @@ class Item:
     """One thing found in a file: a record's JSON text, or why it can't be one."""
 
     text: bytes
-    reason: str | None = None  # not_json, not_cloudtrail
+    reason: str | None = None  # not_json, not_utf8, not_cloudtrail
     detail: str = ""
 
 
@@ -64,32 +70,49 @@ def read(content: bytes) -> Contents:
     if not text:
         return Contents("empty", [])
     try:
-        whole = _parse(text)
+        _check(text)
     except NotJsonError as error:
-        return _lines(text, str(error))
-    kind = _document_kind(whole)
+        return _contents(_rescued(text)) or _contents(_lines(text)) or _not_json(str(error))
+    kind = _document_kind(text)
     if kind != "log":
         return Contents(kind, [])
-    return Contents("log", list(_items(whole, 0)))
+    items, odd = _bounded(_items(text, 0))
+    return Contents("log", items) if items is not None else _other(odd)
 
 
-def _parse(text: bytes | msgspec.Raw) -> msgspec.Raw:
+def _check(text: bytes) -> None:
+    """Make sure that a text is JSON, where half a surrogate pair may stand for a character."""
     try:
-        return _decode_any(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        try:
+            _decode_any(text)
+        except msgspec.DecodeError:
+            mended = json_text.mended(text)
+            if mended == text:
+                raise
+            _decode_any(mended)
+    except RecursionError as error:
+        raise NotJsonError("it is nested too deeply") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise NotJsonError(str(error)) from error
 
 
-def _object(text: bytes | msgspec.Raw) -> Object | None:
+def _object(text: Text) -> Object | None:
     if bytes(memoryview(text)[:1]) != b"{":
         return None
     try:
         return _decode_object(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+        return json_text.members(bytes(text))
 
 
-def _document_kind(whole: msgspec.Raw) -> str:
+def _list(text: bytes) -> list[msgspec.Raw] | list[bytes]:
+    try:
+        return _decode_list(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return json_text.elements(text) or []
+
+
+def _document_kind(whole: bytes) -> str:
     document = _object(whole)
     if document is None:
         return "log"
@@ -100,37 +123,70 @@ def _document_kind(whole: msgspec.Raw) -> str:
     return "log"
 
 
-def _lines(text: bytes, fault: str) -> Contents:
+def _bounded(items: Iterable[Item]) -> tuple[list[Item] | None, int]:
+    """All items, and how many can't be records; None for the items when those prevail."""
+    taken: list[Item] = []
+    odd = 0
+    for item in items:
+        taken.append(item)
+        odd += item.reason is not None
+        if odd > _MAX_ODD and odd > len(taken) - odd:
+            return None, odd
+    return taken, odd
+
+
+def _contents(found: Iterable[Item]) -> Contents | None:
+    """A file that is not one JSON text, if any record was found in it."""
+    items, odd = _bounded(found)
+    return Contents("log", items) if items is not None and odd < len(items) else None
+
+
+def _not_json(fault: str) -> Contents:
+    # One fault for the file, not one for each of its lines.
+    return Contents("unknown", [Item(b"", "not_json", fault)])
+
+
+def _other(odd: int) -> Contents:
+    return Contents(
+        "log", [Item(b"", "not_cloudtrail", f"more than {odd - 1} things in it are no records")]
+    )
+
+
+def _rescued(text: bytes) -> Iterator[Item]:
+    """The records of a document that one of its records spoils; its brackets still pair up."""
+    holder = json_text.members(text)
+    records = bytes(holder.get("Records", b"")) if holder is not None else text
+    for record in json_text.elements(records) or ():
+        try:
+            _check(record)
+        except NotJsonError as error:
+            yield Item(record, "not_json", str(error))
+        else:
+            yield from _items(record, 1)
+
+
+def _lines(text: bytes) -> Iterator[Item]:
     """Newline-separated JSON, or a CloudWatch Logs export: `2026-11-24T00:00:00.000Z {...}`."""
-    items: list[Item] = []
-    found = False
     for line in text.splitlines():
         line = line.strip()
         if not line:
             continue
         start = line.find(b"{") if line[:4].isdigit() and line[:40].find(b" {") > 0 else 0
         try:
-            value = _parse(line[start:])
+            _check(line[start:])
         except NotJsonError as error:
-            items.append(Item(line, "not_json", str(error)))
-            continue
-        parsed = list(_items(value, 0))
-        found = found or any(item.reason is None for item in parsed)
-        items.extend(parsed)
-    if not found:
-        # One fault for the file, not one for each of its lines.
-        return Contents("unknown", [Item(b"", "not_json", fault)])
-    return Contents("log", items)
+            yield Item(line, "not_json", str(error))
+        else:
+            yield from _items(line[start:], 0)
 
 
-def _items(value: msgspec.Raw, depth: int) -> Iterator[Item]:
-    text = bytes(value)
+def _items(text: bytes, depth: int) -> Iterator[Item]:
     if depth > _MAX_WRAPPING:
         yield Item(text, "not_cloudtrail", "wrapped too deeply")
         return
     if text[:1] == b"[":
-        for element in _decode_list(text):
-            yield from _items(element, depth + 1)
+        for element in _list(text):
+            yield from _items(bytes(element), depth + 1)
         return
     wrapper = _object(text)
     if wrapper is None:
@@ -141,45 +197,49 @@ def _items(value: msgspec.Raw, depth: int) -> Iterator[Item]:
 
 def _unwrapped(text: bytes, wrapper: Object, depth: int) -> Iterator[Item]:
     if _is_list(wrapper.get("Records")):
-        yield from _items(wrapper["Records"], depth + 1)
+        yield from _items(bytes(wrapper["Records"]), depth + 1)
     elif _is_list(wrapper.get("Events")):
-        yield from _items(wrapper["Events"], depth + 1)
+        yield from _items(bytes(wrapper["Events"]), depth + 1)
     elif _is_list(wrapper.get("logEvents")) and "messageType" in wrapper:
         if bytes(wrapper["messageType"]) != b'"CONTROL_MESSAGE"':
-            yield from _messages(wrapper["logEvents"], depth)
+            yield from _messages(bytes(wrapper["logEvents"]), depth)
     elif "CloudTrailEvent" in wrapper:
-        yield from _quoted(wrapper["CloudTrailEvent"], depth)
+        yield from _quoted(bytes(wrapper["CloudTrailEvent"]), depth)
     elif "detail-type" in wrapper and "detail" in wrapper:
-        yield from _items(wrapper["detail"], depth + 1)
+        yield from _items(bytes(wrapper["detail"]), depth + 1)
     elif len(_RECORD_KEYS & wrapper.keys()) >= 2:
         yield Item(text)
     elif "data" in wrapper and bytes(wrapper["data"])[:1] in (b"{", b"["):
-        yield from _items(wrapper["data"], depth + 1)
+        yield from _items(bytes(wrapper["data"]), depth + 1)
     else:
         keys = ", ".join(sorted(wrapper)[:6])
         yield Item(text, "not_cloudtrail", f"no CloudTrail record; top-level keys: {keys[:200]}")
 
 
-def _messages(events: msgspec.Raw, depth: int) -> Iterator[Item]:
-    for event in _decode_list(events):
+def _messages(events: bytes, depth: int) -> Iterator[Item]:
+    for event in _list(events):
         holder = _object(event)
         if holder is None or "message" not in holder:
             yield Item(bytes(event), "not_cloudtrail", "a log event without a message")
         else:
-            yield from _quoted(holder["message"], depth)
+            yield from _quoted(bytes(holder["message"]), depth)
 
 
-def _quoted(value: msgspec.Raw, depth: int) -> Iterator[Item]:
+def _quoted(text: bytes, depth: int) -> Iterator[Item]:
     """A record that stands as JSON text in a JSON string (or, in exports, as an object)."""
-    if bytes(value)[:1] == b"{":
-        yield from _items(value, depth + 1)
+    if text[:1] == b"{":
+        yield from _items(text, depth + 1)
         return
     try:
-        inner = _decode_text(value).encode("utf-8", "surrogatepass")
-        yield from _items(_parse(inner), depth + 1)
+        inner = _decode_text(json_text.mended(text)).encode()
+        _check(inner)
+    except UnicodeDecodeError as error:
+        yield Item(text, "not_utf8", str(error))
     except (msgspec.DecodeError, NotJsonError) as error:
-        yield Item(bytes(value), "not_json", str(error))
+        yield Item(text, "not_json", str(error))
+    else:
+        yield from _items(inner.strip(), depth + 1)
 
 
-def _is_list(value: msgspec.Raw | None) -> bool:
-    return value is not None and bytes(value)[:1] == b"["
+def _is_list(value: Text | None) -> bool:
+    return value is not None and bytes(memoryview(value)[:1]) == b"["

@@ -136,7 +136,7 @@ class Decoder:
         records = self._rows.parse(content)
         if records is None:
             return None
-        if any(record.eventID is None for record in records):
+        if any(not record.eventID for record in records):
             return None
         kinds = {
             (record.eventVersion, record.eventCategory, record.eventType) for record in records
@@ -164,29 +164,29 @@ class Decoder:
 
     def _one(self, origin: Origin, place: int, item: containers.Item) -> str:
         """Take one record; tells which kind of row it became, or "refused"."""
-        head, fault = loose.read(item)
-        if fault is not None:
+        found = loose.read(item)
+        if isinstance(found, loose.RecordFault):
             self.faults.append(
                 Fault(
                     origin.bucket,
                     origin.key,
                     place,
-                    fault.json_path,
-                    fault.reason,
-                    fault.detail,
+                    found.json_path,
+                    found.reason,
+                    found.detail,
                     item.text,
                 )
             )
             return "refused"
-        kind = loose.kind_of(head)
+        kind = loose.kind_of(found.head)
         if kind == "log":
-            self._rows.take(origin, [self._rows.make(head, item.text)], first=place)
+            self._rows.take(origin, [self._rows.make(found, item.text)], first=place)
             return kind
-        row = loose.insight(head) if kind == "insight" else loose.aggregated(head)
+        row = loose.insight(found.head) if kind == "insight" else loose.aggregated(found.head)
         row["account_id"] = row["account_id"] or origin.parsed.account_id
         row["aws_region"] = row["aws_region"] or origin.parsed.aws_region
         row |= {
-            "record": item.text.decode(),
+            "record": found.text.decode(),
             "source_object": origin.name,
             "source_row": place,
         }

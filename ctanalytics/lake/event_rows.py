@@ -109,13 +109,13 @@ class EventRows:
         self._set_types()
         return True
 
-    def make(self, head: loose.Head, text: bytes) -> Any:
+    def make(self, found: loose.Record, text: bytes) -> Any:
         """Build one record of what fits its type; the rest goes to unknown_fields."""
-        values, unfit = loose.fit(head)
+        values, unfit = loose.fit(found)
         record = self._type(**values)
         if unfit:
             record.unfit = msgspec.json.encode(unfit).decode()
-        if record.eventID is None:
+        if not record.eventID:
             record.sha256 = hashlib.sha256(text).hexdigest()
         return record
 
@@ -159,7 +159,8 @@ class EventRows:
             return
         values = list(zip(*map(astuple, self._records), strict=True))
         fields = iter(values)
-        event_time, unreadable = columns.times(next(fields))
+        times = next(fields)
+        event_time, unreadable = columns.times(times)
         made: dict[str, pa.Array] = {"event_time": event_time}
         for column in schema.STRING_FIELDS.values():
             made[column] = pa.array(next(fields), pa.string())
@@ -173,7 +174,7 @@ class EventRows:
                 made["_resources"] = pa.array(self._resources.indices(raw))
         made["_tls"] = pa.array(self._tls.indices(next(fields)))
         made["_identity"] = pa.array(self._identity.indices(next(fields)))
-        unfit, sha256 = next(fields), next(fields)
+        unfit, sha256 = loose.with_times(next(fields), times, unreadable), next(fields)
         made["unknown_fields"] = columns.unknown_fields(unfit, self._extra, list(fields))
         made["record_sha256"] = pa.array(sha256, pa.string())
         made |= _origins(self._runs)

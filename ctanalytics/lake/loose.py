@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
-from ctanalytics.lake import columns
+from ctanalytics.lake import columns, json_text
 from ctanalytics.lake.containers import Item
 from ctanalytics.records import schema
 
@@ -17,6 +20,9 @@ Head = dict[str, msgspec.Raw]
 _decode_head = msgspec.json.Decoder(Head).decode
 _TEXT_KEYS = frozenset(("eventTime", *columns.STRINGS))
 _FLAG_KEYS = frozenset(columns.BOOLS)
+_FLAGS: Final = {True: True, False: False, "true": True, "false": False}
+ORIGINALS: Final = "ctanalytics.originals"
+"""Member of unknown_fields: the text that some columns had before it was made readable."""
 _RAW_KEYS = frozenset((*columns.JSONS, "tlsDetails", "userIdentity"))
 
 
@@ -29,22 +35,47 @@ class RecordFault:
     json_path: str | None = None
 
 
-def read(item: Item) -> tuple[Head, RecordFault | None]:
-    """Split a record into its top-level keys and their JSON text."""
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record's top-level keys and their JSON text."""
+
+    head: Head
+    text: bytes
+    originals: dict[str, str] = field(default_factory=dict)
+    """Text of the members in which half a surrogate pair was replaced to make them readable."""
+
+
+def read(item: Item) -> Record | RecordFault:
+    """Split a record into its top-level members, or tell why it can't be a row."""
     if item.reason:
-        return {}, RecordFault(item.reason, item.detail)
+        return RecordFault(item.reason, item.detail)
     try:
         item.text.decode("utf-8")
-        head = _decode_head(item.text)
+        record = Record(_decode_head(item.text), item.text)
     except UnicodeDecodeError as error:
-        return {}, RecordFault("not_utf8", str(error))
+        return RecordFault("not_utf8", str(error))
     except (msgspec.DecodeError, RecursionError) as error:
-        return {}, RecordFault("not_json", str(error))
-    version = text(head, "eventVersion")
+        mended = _mended(item.text)
+        if mended is None:
+            return RecordFault("not_json", str(error))
+        record = mended
+    version = text(record.head, "eventVersion")
     if major(version) not in (None, 1):
         detail = f"eventVersion {version!r}: only major version 1 is known"
-        return {}, RecordFault("unknown_version", detail, "$.eventVersion")
-    return head, None
+        return RecordFault("unknown_version", detail, "$.eventVersion")
+    return record
+
+
+def _mended(whole: bytes) -> Record | None:
+    members = json_text.members(whole)
+    if members is None:
+        return None
+    mended = {key: json_text.mended(member) for key, member in members.items()}
+    return Record(
+        {key: msgspec.Raw(member) for key, member in mended.items()},
+        json_text.mended(whole),
+        {key: members[key].decode() for key in mended if mended[key] != members[key]},
+    )
 
 
 def major(version: str | None) -> int | None:
@@ -67,11 +98,11 @@ def kind_of_values(category: str | None, event_type: str | None) -> str:
     return "log"
 
 
-def fit(head: Head) -> tuple[dict[str, Any], dict[str, msgspec.Raw]]:
+def fit(record: Record) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the values that fit the typed record, and the rest by key as JSON text."""
     values: dict[str, Any] = {}
-    unfit: dict[str, msgspec.Raw] = {}
-    for key, raw in head.items():
+    unfit: dict[str, Any] = {ORIGINALS: record.originals} if record.originals else {}
+    for key, raw in record.head.items():
         if key in _RAW_KEYS:
             values[key] = msgspec.Raw(bytes(raw))
             continue
@@ -82,8 +113,8 @@ def fit(head: Head) -> tuple[dict[str, Any], dict[str, msgspec.Raw]]:
             values[key] = value
         elif key == "eventTime" and isinstance(value, int | float) and not isinstance(value, bool):
             values[key] = str(value)
-        elif key in _FLAG_KEYS and value in (True, False, "true", "false"):
-            values[key] = value in (True, "true")
+        elif key in _FLAG_KEYS and isinstance(value, str | bool) and value in _FLAGS:
+            values[key] = _FLAGS[value]
         elif key == "sessionCredentialFromConsole" and isinstance(value, str | bool):
             values[key] = value
         else:
@@ -91,17 +122,26 @@ def fit(head: Head) -> tuple[dict[str, Any], dict[str, msgspec.Raw]]:
     return values, unfit
 
 
+def with_times(
+    unfit: Sequence[str | None], times: Sequence[str | None], unreadable: npt.NDArray[np.bool_]
+) -> list[str | None]:
+    """Keep the text of event times that could not be read, beside what else fits no column."""
+    made = list(unfit)
+    for place in np.flatnonzero(unreadable).tolist():
+        kept = msgspec.json.decode(made[place] or "{}", type=Head)
+        kept["eventTime"] = msgspec.Raw(msgspec.json.encode(times[place]))
+        made[place] = msgspec.json.encode(kept).decode()
+    return made
+
+
 def _plain(raw: msgspec.Raw) -> Any:
     """The value of a scalar; None for what is not one, or is no valid text."""
     if bytes(raw)[:1] in (b"{", b"["):
         return None
     try:
-        value = msgspec.json.decode(raw)
-        if isinstance(value, str):
-            value.encode("utf-8")  # an escaped lone surrogate is no text
-    except (msgspec.DecodeError, UnicodeError):
+        return msgspec.json.decode(raw)
+    except msgspec.DecodeError:  # a number that no program holds
         return None
-    return value
 
 
 def text(head: Head, key: str) -> str | None:
@@ -183,7 +223,12 @@ def _string(parent: dict[str, Any], key: str) -> str | None:
 
 def _number(parent: dict[str, Any], key: str) -> float | None:
     value = parent.get(key)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
 
 
 def _whole(parent: dict[str, Any], key: str) -> int | None:

@@ -295,8 +295,8 @@ values = st.recursive(
 )
 KEYS = st.sampled_from(
     ["type", "arn", "accountId", "accessKeyId", "userName", "invokedBy", "sessionContext"]
-    + ["sessionIssuer", "attributes", "creationDate", "mfaAuthenticated", "sourceIdentity"]
-    + ["onBehalfOf", "userId", "inScopeOf", "assumedRoot", "principalId", "webIdFederationData"]
+) | st.sampled_from(
+    ["sessionIssuer", "attributes", "creationDate", "sourceIdentity", "onBehalfOf", "userId"]
 )
 nested = st.recursive(
     values | st.sampled_from(["AssumedRole", "IAMUser", f"arn:aws:sts::{A}:assumed-role/a/b/c"]),
