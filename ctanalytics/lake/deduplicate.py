@@ -1,6 +1,6 @@
 """Which rows of a batch are new, which the lake has already, and which contradict it.
 
-A row's key is its account and event id (without an id: the SHA-256 of the record). Two copies of
+A row's key is its account and event id (without an id: the record, or its SHA-256). Two copies of
 one event differ in where they came from and in nothing else; when they do, the later one is not a
 duplicate but a conflict.
 """
@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from ctanalytics.records.schema import JSON_FIELDS
 
-KEY_COLUMNS: Final = ("account_id", "event_id", "record_sha256")
+KEY_COLUMNS: Final = ("account_id", "event_id", "record_sha256", "record")
 _ORIGIN: Final = frozenset(
     ("source_object", "source_row", "plan_id", "event_date", "event_time_status", "account_id")
 )
@@ -39,9 +39,10 @@ def keys(rows: pa.Table) -> pl.DataFrame:
     frame = pl.DataFrame(
         pl.from_arrow(rows.select([name for name in KEY_COLUMNS if name in names]))
     )
-    parts = [pl.col("event_id")]
     if "record_sha256" in names:
-        parts.append(pl.col("record_sha256"))
+        parts = [pl.col("record_sha256"), pl.col("event_id")]
+    else:
+        parts = [pl.col("event_id").replace("", None), pl.col("record")]
     return frame.select(
         account=pl.col("account_id").fill_null(""), key=pl.coalesce(parts).fill_null("")
     ).with_row_index("row")

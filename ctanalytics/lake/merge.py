@@ -107,7 +107,8 @@ def _stats(rows: pa.Table) -> str:
 
 
 def _stamp(moment: dt.datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # isoformat pads the year, which strftime does not before the year 1000.
+    return moment.astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def _existing(
@@ -118,7 +119,7 @@ def _existing(
     Copies of one event have one time, so only files of the batch's own span are opened, and a
     file's other columns are read only where a key matches.
     """
-    since, until = staging.span(rows)
+    since, until = _full_span(rows)
     own = keys(rows).select("account", "key")
     for file in files:
         if since and until and not _overlaps(file, since, until):
@@ -131,11 +132,19 @@ def _existing(
             yield parquet.read().take(pa.array(found["row"].to_numpy()))
 
 
+def _full_span(rows: pa.Table) -> tuple[dt.datetime | None, dt.datetime | None]:
+    """The span of all rows; none when some row has no time, and may have a copy in any file."""
+    if "event_time" in rows.column_names and rows["event_time"].null_count:
+        return None, None
+    return staging.span(rows)
+
+
 def _overlaps(file: dict[str, Any], since: dt.datetime, until: dt.datetime) -> bool:
     if not file.get("since") or not file.get("until"):
         return True
     start, end = (dt.datetime.fromisoformat(file[name]) for name in ("since", "until"))
-    return start <= until + _SLACK and end >= since - _SLACK
+    # Differences, since a moment near the end of the calendar can't be moved.
+    return start - until <= _SLACK and since - end <= _SLACK
 
 
 def _unseen(conflicts: pa.Table, known: Iterator[pa.Table]) -> pa.Table:
