@@ -29,12 +29,13 @@ MIN_POOL: Final = 300
 """Values below which a pool's 99.5 % quantile is a guess."""
 
 
-def surprise(values: Floats, pool: Floats) -> Floats:
+def surprise(values: Floats, pool: Floats, *, least_scale: float = _LEAST_SCALE) -> Floats:
     """Return -log10 p of each value against a pool of normal ones.
 
     Args:
         values: deviations, larger = more abnormal; NaN gives 0.
         pool: deviations of normal days; NaN are left out; in any order.
+        least_scale: of the tail, however equal the pool's values are; in units of the deviation.
 
     Returns:
         -log10 p, never negative; 0 for all when the pool is empty.
@@ -45,7 +46,7 @@ def surprise(values: Floats, pool: Floats) -> Floats:
         return np.zeros(len(values))
     body = known[min(int(_BODY * count), count - 1)]
     tail = known[min(int(_TAIL * count), count - 1)]
-    scale = max((tail - body) / math.log(_RATIO), _LEAST_SCALE)
+    scale = max((tail - body) / math.log(_RATIO), least_scale)
     sigma = scale * math.log(_RATIO) * SHAPE / (_RATIO**SHAPE - 1)
     at_least = count - np.searchsorted(known, values, side="left")
     counted = -np.log10((1.0 + at_least) / (count + 1.0))
