@@ -16,6 +16,8 @@ import typer
 
 from ctanalytics.cli.main import app
 from ctanalytics.engines import statements
+from ctanalytics.engines.duckdb import Engine, TableFiles
+from ctanalytics.lake.layout import TABLES
 from ctanalytics.settings import ENV_PREFIX, Settings, Struct
 
 DOCS = Path(__file__).parent
@@ -90,14 +92,29 @@ def models() -> str:
         "# Models",
         "",
         "Views over the lake; ask them with `ctanalytics query`. Columns of `events` are CloudTrail's",
-        "fields in snake case; `ctanalytics views NAME --lake LAKE` lists the columns of each.",
+        "fields in snake case. Types are DuckDB's; times are UTC.",
         "To read few files, bound `event_date` besides `event_time`.",
     ]
+    kinds = _columns()
     for name in statements.names("views"):
         header = statements.header(name)
         lines += ["", f"## {name.removeprefix('views/')}", "", header["about"], ""]
         lines += [f"- {key}: {header[key]}" for key in ("grain", "reads", "units") if key in header]
+        columns = ", ".join(f"`{column}` {kind}" for column, kind in kinds[name])
+        lines.append(f"- columns: {columns}")
     return "\n".join(lines) + "\n"
+
+
+def _columns() -> dict[str, list[tuple[str, str]]]:
+    """Columns and types of each view, as an empty lake has them."""
+    tables = {name: TableFiles(spec.schema) for name, spec in TABLES.items()}
+    with Engine(tables) as engine:
+        rows = engine.run("lake/view_columns").to_pylist()
+    found: dict[str, list[tuple[str, str]]] = {}
+    for row in rows:
+        kind = row["type"].lower().replace("timestamp with time zone", "timestamptz")
+        found.setdefault(f"views/{row['view']}", []).append((row["column"], kind))
+    return found
 
 
 PAGES = {"commands.md": commands, "settings.md": settings, "models.md": models}
