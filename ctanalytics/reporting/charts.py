@@ -54,9 +54,9 @@ _TIME_FORMAT = {
     "date": "%d %b",
     "day": "%d %b",
     "week": "%d %b",
-    "month": "%b",
-    "quarter": "%b",
-    "year": "%Y",
+    "month": "%d %b",
+    "quarter": "%d %b",
+    "year": "%d %b %Y",
 }
 
 
