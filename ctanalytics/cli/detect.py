@@ -52,7 +52,7 @@ def detect(
     for note in result.notes:
         console.note(note)
     console.note(
-        f"{len(rows)} anomalies from {result.since:%Y-%m-%d %H:%M} to {result.until:%Y-%m-%d %H:%M} "
+        f"{len(rows)} {'anomaly' if len(rows) == 1 else 'anomalies'} from {result.since:%Y-%m-%d %H:%M} to {result.until:%Y-%m-%d %H:%M} "
         f"UTC: {result.new} new, {result.updated} updated, {result.withdrawn} withdrawn; "
         f"{result.seconds:.1f} s"
     )
