@@ -154,7 +154,7 @@ class Decoder:
             return self._refused(origin, "not_json", items[0].detail, size)
         kinds = [self._one(origin, place, item) for place, item in enumerate(items)]
         refused = kinds.count("refused")
-        kind = kinds[0] if len(set(kinds)) == 1 and kinds[0] != "refused" else origin.parsed.kind
+        kind = _told(kinds, origin.parsed.kind)
         if not refused:
             state = "ingested" if items else "empty"
             return Outcome(_kind(kind), state, None, len(items), 0, *size)
@@ -215,6 +215,13 @@ def decode(data: bytes, *, key: str = "") -> Decoded:
 
 def _skipped(kind: str, size: _Size) -> Outcome:
     return Outcome(kind, "skipped", f"a {kind} file holds no events", 0, 0, *size)
+
+
+def _told(kinds: list[str], by_key: str) -> str:
+    """What a file's records say it is; `by_key` where they differ or can't tell more than the key."""
+    only = kinds[0] if len(set(kinds)) == 1 else "refused"
+    silent = only == "refused" or (only == "log" and by_key not in ("insight", "aggregated"))
+    return by_key if silent else only
 
 
 def _kind(kind: str) -> str:
