@@ -57,34 +57,73 @@ def split(rows: pa.Table, existing: Iterable[pa.Table], *, compare: bool) -> Sor
         compare: whether copies are compared, so that contradictions become conflicts.
     """
     own = keys(rows)
-    first = own.unique(["account", "key"], keep="first", maintain_order=True)
-    # (row, the row it repeats) within the batch, then against the lake.
-    repeats = own.join(
-        first.rename({"row": "original"}), on=["account", "key"], how="left", maintain_order="left"
-    ).filter(pl.col("row") != pl.col("original"))
-    conflicts: list[int] = []
-    if compare and len(repeats):
-        same = _same(_take(rows, repeats["row"]), _take(rows, repeats["original"]))
-        conflicts += repeats["row"].filter(~same).to_list()
-    known: list[pl.Series] = []
+    unmatched = own
+    conflicts: list[pl.Series] = []
+    # (row, the row it repeats): in the lake if it is there, else the first of its key in the batch.
     for table in existing:
-        shared = keys(table).rename({"row": "original"}).join(first, on=["account", "key"])
-        shared = shared.unique("row", keep="first").sort("row")
-        if not len(shared):
+        pairs = _pairs(unmatched, keys(table))
+        if not len(pairs):
             continue
-        known.append(shared["row"])
+        unmatched = unmatched.join(pairs, on="row", how="anti", maintain_order="left")
         if compare:
-            same = _same(_take(rows, shared["row"]), _take(table, shared["original"]))
-            conflicts += shared["row"].filter(~same).to_list()
+            conflicts.append(_different(rows, table, pairs))
+    first = unmatched.unique(["account", "key"], keep="first", maintain_order=True)
     fresh = first["row"]
-    if known:
-        fresh = fresh.filter(~fresh.is_in(pl.concat(known).implode()))
-    odd = pl.Series("row", sorted(set(conflicts)), pl.UInt32)
+    if len(fresh) < len(unmatched):
+        pairs = _pairs(unmatched, first).filter(pl.col("row") != pl.col("original"))
+        if compare:
+            conflicts.append(_different(rows, rows, pairs))
+    odd = pl.concat(conflicts).sort() if conflicts else pl.Series("row", [], pl.UInt32)
     return Sorted(
         fresh=rows if len(fresh) == len(rows) else _take(rows, fresh),
         conflicts=_take(rows, odd),
         duplicates=len(rows) - len(fresh) - len(odd),
     )
+
+
+def distinct(conflicts: pa.Table, known: Iterable[pa.Table]) -> pa.Table:
+    """Leave out conflicts whose content occurs before, in the batch or among the lake's own.
+
+    One key may have several contents here; it is the content that must not come twice.
+    """
+    frame = _content(conflicts)
+    names = frame.columns
+    frame = frame.with_row_index("row").unique(names, keep="first", maintain_order=True)
+    for table in known:
+        frame = frame.join(
+            _content(table), on=names, how="anti", nulls_equal=True, maintain_order="left"
+        )
+    return _take(conflicts, frame["row"])
+
+
+def _content(rows: pa.Table) -> pl.DataFrame:
+    """All of a row but its origin, as values that can be compared."""
+    names = [
+        column.name
+        for column in rows.schema
+        # A list can't be a key, and the one there is comes from a column of JSON.
+        if column.name not in _ORIGIN - {"account_id"} and not pa.types.is_list(column.type)
+    ]
+    frame = pl.DataFrame(pl.from_arrow(rows.select(names)))
+    return frame.with_columns(
+        pl.Series(name, [text and _compact(text) for text in frame[name]], pl.String)
+        for name in names
+        if name in _JSON
+    )
+
+
+def _pairs(rows: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
+    """Return (row, original): each row with the first of the others that has its key."""
+    firsts = others.unique(["account", "key"], keep="first", maintain_order=True)
+    return rows.join(
+        firsts.rename({"row": "original"}), on=["account", "key"], maintain_order="left"
+    )
+
+
+def _different(rows: pa.Table, others: pa.Table, pairs: pl.DataFrame) -> pl.Series:
+    """The rows of the pairs that differ in more than their origin."""
+    same = _same(_take(rows, pairs["row"]), _take(others, pairs["original"]))
+    return pairs["row"].filter(~same)
 
 
 def _take(rows: pa.Table, places: pl.Series) -> pa.Table:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ctanalytics.lake import staging
-from ctanalytics.lake.deduplicate import KEY_COLUMNS, keys, split
+from ctanalytics.lake.deduplicate import KEY_COLUMNS, distinct, keys, split
 from ctanalytics.lake.layout import PARTITION, TABLES, table_path
 from ctanalytics.lake.store import Store, store_from
 
@@ -57,7 +57,7 @@ def merge(part: dict[str, Any]) -> dict[str, Any]:
         made = {table: sorted_.fresh}
         if is_events and sorted_.conflicts.num_rows:
             known = _existing(store, "event_conflicts", sorted_.conflicts, part["conflicts"])
-            odd = _unseen(sorted_.conflicts, known)
+            odd = distinct(sorted_.conflicts, known)
             duplicates += sorted_.conflicts.num_rows - odd.num_rows
             made["event_conflicts"] = odd
     adds = {
@@ -145,12 +145,3 @@ def _overlaps(file: dict[str, Any], since: dt.datetime, until: dt.datetime) -> b
     start, end = (dt.datetime.fromisoformat(file[name]) for name in ("since", "until"))
     # Differences, since a moment near the end of the calendar can't be moved.
     return start - until <= _SLACK and since - end <= _SLACK
-
-
-def _unseen(conflicts: pa.Table, known: Iterator[pa.Table]) -> pa.Table:
-    """Leave out conflicts that were set aside before: the same object read twice."""
-    for table in known:
-        result = split(conflicts, [table], compare=True)
-        # What equals a known conflict is a duplicate of it; the rest stays.
-        conflicts = pa.concat_tables([result.fresh, result.conflicts])
-    return conflicts
