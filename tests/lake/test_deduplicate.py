@@ -210,9 +210,7 @@ def test_a_batch_is_taken_apart_wholly_and_a_second_time_gives_nothing(
     first = {key(found): found["source_row"] for found in reversed(batch)}
     assert [found["source_row"] for found in fresh] == sorted(first[key(found)] for found in fresh)
     # What is new is known from now on, and no difference between copies was passed over.
-    again = split(
-        table(*batch), [*map(lambda rows: table(*rows), lake), result.fresh], compare=True
-    )
+    again = split(table(*batch), [*(table(*rows) for rows in lake), result.fresh], compare=True)
     assert again.fresh.num_rows == 0
     assert again.conflicts.num_rows >= result.conflicts.num_rows
     for found in result.conflicts.to_pylist():
