@@ -71,14 +71,11 @@ class Lake:
                     mend="name an empty or a new place with --lake",
                 )
             store.probe()
-            for name in layout.TABLES:
-                _create_table(store, name)
-            marker = {
-                "format": "ctanalytics-lake",
-                "version": layout.FORMAT_VERSION,
-                "created_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-            }
-            store.put_once(layout.MARKER, json.dumps(marker, indent=2).encode())
+            lease = Lease.acquire(store, "create")
+            try:
+                _make(store)
+            finally:
+                lease.release()
         return cls(uri, aws)
 
     @property
@@ -214,6 +211,20 @@ def nullable(columns: pa.Schema) -> pa.Schema:
     return pa.schema([pa.field(column.name, column.type) for column in columns])
 
 
+def _make(store: Store) -> None:
+    """Make the tables, then the marker: a place without it is no lake yet."""
+    if store.exists(layout.MARKER):
+        return
+    for name in layout.TABLES:
+        _create_table(store, name)
+    marker = {
+        "format": "ctanalytics-lake",
+        "version": layout.FORMAT_VERSION,
+        "created_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+    }
+    store.put_once(layout.MARKER, json.dumps(marker, indent=2).encode())
+
+
 def _create_table(store: Store, name: str) -> None:
     spec = layout.TABLES[name]
     DeltaTable.create(
@@ -228,8 +239,9 @@ def _create_table(store: Store, name: str) -> None:
 
 
 def _only_ours(store: Store) -> bool:
-    """Whether the place is empty, or a creation was begun here and not ended."""
-    return all(path.startswith(("tables/", "probe", "leases/")) for path in store.list(""))
+    """Whether the place is empty, or a creation was begun here, by now perhaps ended by another."""
+    paths = list(store.list(""))
+    return layout.MARKER in paths or all(path.startswith(("tables/", "leases/")) for path in paths)
 
 
 def _created_at(marker: bytes, uri: str) -> dt.datetime:

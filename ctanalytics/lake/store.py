@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,11 +18,14 @@ from typing import Any, Protocol
 
 import msgspec
 
+from ctanalytics import untrusted
 from ctanalytics.aws import bucket_of
 from ctanalytics.errors import LakeError, LakeUnsafe, UsageError
 from ctanalytics.settings import LakeAws
 
 _TEMPORARY = ".tmp-"
+# Delta decodes the first and refuses the others; DuckDB takes the last for a partition.
+_UNUSABLE = re.compile(r"%[0-9a-f]{2}|\\|[\x00-\x1f\x7f]|(?:^|/)event_date=", re.I)
 
 
 class Store(Protocol):
@@ -100,6 +104,13 @@ def open_store(uri: str, aws: LakeAws) -> Store:
         UsageError: the place is neither a folder nor s3://bucket/prefix.
     """
     place = bucket_of(uri)
+    if _UNUSABLE.search(uri if place else str(Path(uri).absolute())):
+        raise UsageError(
+            "a lake can't be at a path with a backslash, a control character, % before two hex "
+            "digits, or a folder event_date=...",
+            where=untrusted.one_line(uri),
+            mend="name another place with --lake",
+        )
     if place is not None:
         bucket, prefix = place
         if not bucket:

@@ -1,0 +1,248 @@
+"""A lake: made once, opened safely, read at its newest commit, appended to whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable
+
+from ctanalytics.app.ingest import ingest
+from ctanalytics.errors import LakeError, LakeMissing, LakeNewer, UsageError
+from ctanalytics.findings import OUTBOX
+from ctanalytics.lake import layout
+from ctanalytics.lake.lake import Lake
+from ctanalytics.lake.merge import write
+from ctanalytics.records import schema
+from ctanalytics.settings import Ingest, Settings
+from tests.logs import corpus, record
+from tests.logs import write as write_log
+
+ONE = Settings(ingest=Ingest(workers=1))
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake.create(tmp_path / "lake")
+
+
+def test_a_new_lake_has_all_tables_and_a_marker(lake: Lake) -> None:
+    marker = json.loads(lake.store.read(layout.MARKER))
+    assert (marker["format"], marker["version"]) == ("ctanalytics-lake", layout.FORMAT_VERSION)
+    with lake.engine() as engine:
+        for name, spec in layout.TABLES.items():
+            rows = engine.sql(f"select * from lake.{name}")
+            assert (rows.num_rows, rows.column_names) == (0, spec.schema.names)
+            assert lake.ingest_version(name) == 0
+
+
+def test_making_a_lake_where_one_is_opens_it(lake: Lake) -> None:
+    again = Lake.create(lake.uri)
+    assert again.created_at == lake.created_at
+
+
+def test_many_makers_make_one_lake(tmp_path: Path) -> None:
+    made: list[Lake] = []
+    faults: list[BaseException] = []
+
+    def make() -> None:
+        try:
+            made.append(Lake.create(tmp_path / "lake"))
+        except BaseException as error:
+            faults.append(error)
+
+    threads = [threading.Thread(target=make) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not faults
+    assert len({lake.created_at for lake in made}) == 1
+    for name in layout.TABLES:
+        assert DeltaTable(str(tmp_path / "lake" / layout.table_path(name))).version() == 0
+
+
+def test_a_creation_that_was_cut_off_is_gone_on_with(tmp_path: Path) -> None:
+    Lake.create(tmp_path / "lake")
+    (tmp_path / "lake" / layout.MARKER).unlink()
+    with pytest.raises(LakeMissing):
+        Lake.open(tmp_path / "lake")
+    Lake.create(tmp_path / "lake")
+    Lake.open(tmp_path / "lake")
+
+
+def test_no_lake_is_said_with_what_makes_one(tmp_path: Path) -> None:
+    with pytest.raises(LakeMissing, match="no lake") as caught:
+        Lake.open(tmp_path / "nowhere")
+    assert "ctanalytics ingest" in caught.value.mend
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "a/b.parquet", "tables.txt"])
+def test_a_folder_with_other_files_does_not_become_a_lake(tmp_path: Path, name: str) -> None:
+    other = tmp_path / "folder" / name
+    other.parent.mkdir(parents=True)
+    other.write_text("mine")
+    with pytest.raises(LakeError, match="not a lake"):
+        Lake.create(tmp_path / "folder")
+    assert [path for path in (tmp_path / "folder").rglob("*") if path.is_file()] == [other]
+
+
+def test_an_empty_folder_becomes_a_lake(tmp_path: Path) -> None:
+    (tmp_path / "lake").mkdir()
+    Lake.create(tmp_path / "lake")
+
+
+def test_a_newer_lake_is_neither_read_nor_written(lake: Lake) -> None:
+    marker = json.loads(lake.store.read(layout.MARKER)) | {"version": layout.FORMAT_VERSION + 1}
+    lake.store.write(layout.MARKER, json.dumps(marker).encode())
+    for make in (Lake.open, Lake.create):
+        with pytest.raises(LakeNewer, match="format") as caught:
+            make(lake.uri)
+        assert "newer ctanalytics" in caught.value.mend
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{}", b"[]", b"7", b"\xff\xfe", b'{"version":"x","created_at":""}', b'{"version":1}'],
+)
+def test_a_marker_that_can_not_be_understood_is_said(lake: Lake, content: bytes) -> None:
+    lake.store.write(layout.MARKER, content)
+    with pytest.raises(LakeError, match=layout.MARKER):
+        Lake.open(lake.uri)
+
+
+@pytest.mark.parametrize("uri", ["", "ftp://host/lake", "s3://", "gs://bucket/lake"])
+def test_a_place_that_can_be_no_lake_is_a_usage_error(uri: str) -> None:
+    with pytest.raises(UsageError):
+        Lake.open(uri)
+
+
+@pytest.mark.parametrize("name", ["50% of it's ü \"#?&+;", "[prod]*{a,b}", "year=2026"])
+def test_a_lake_at_an_odd_path_is_read_back(tmp_path: Path, name: str) -> None:
+    write_log(tmp_path / "logs" / "a b%20.json.gz", [record(1)])
+    place = tmp_path / name / "lake"
+    assert ingest([str(tmp_path / "logs")], str(place), settings=ONE).records_written == 1
+    again = ingest([str(tmp_path / "logs")], str(place), settings=ONE)
+    assert (again.records_read, again.objects_skipped) == (0, 1)
+    with Lake.open(place).engine(locked=True) as engine:
+        assert engine.query("select count(*) as n from events").to_pylist() == [{"n": 1}]
+
+
+@pytest.mark.parametrize(
+    "name", ["a%20b", "a%2fb", "a\\b", "a\nb", "a\x7fb", "event_date=2026-03-01"]
+)
+def test_a_path_that_a_reader_would_misread_is_refused(tmp_path: Path, name: str) -> None:
+    for place in (str(tmp_path / name), f"s3://bucket/{name}"):
+        with pytest.raises(UsageError, match="hex digits"):
+            Lake.create(place)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_the_place_of_a_lake_is_said(tmp_path: Path) -> None:
+    (tmp_path / "lake").write_text("mine")
+    with pytest.raises(LakeError):
+        Lake.create(tmp_path / "lake")
+    assert (tmp_path / "lake").read_text() == "mine"
+
+
+def test_a_table_that_is_not_whole_is_said(lake: Lake) -> None:
+    log = Path(lake.uri, "tables/events/_delta_log/00000000000000000000.json")
+    log.unlink()
+    with pytest.raises(LakeError, match="events"):
+        Lake.open(lake.uri).engine()
+
+
+def test_a_lake_is_for_its_owner_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        corpus(tmp_path / "logs", files=2, per_file=3)
+        ingest([str(tmp_path / "logs")], str(tmp_path / "lake"), settings=ONE)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "lake").stat().st_mode) == 0o700
+    rows = [
+        path for path in (tmp_path / "lake").rglob("*.parquet") if "_delta_log" not in path.parts
+    ]
+    assert rows
+    for path in [*rows, tmp_path / "lake" / layout.MARKER]:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+def test_appended_rows_are_read_and_none_are_lost_to_another_writer(lake: Lake) -> None:
+    def rows(number: int) -> pa.Table:
+        columns = OUTBOX.names
+        return pa.Table.from_pylist([dict.fromkeys(columns) | {columns[0]: str(number)}], OUTBOX)
+
+    threads = [
+        threading.Thread(target=lambda n=n: Lake.open(lake.uri).append("outbox", rows(n)))
+        for n in range(5)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    lake.append("outbox", rows(5))
+    lake.append("outbox", rows(6).slice(0, 0))
+    with lake.engine() as engine:
+        found = engine.sql("select * from lake.outbox")
+    assert sorted(found[OUTBOX.names[0]].to_pylist()) == [str(n) for n in range(6)]
+
+
+def files(lake: Lake, plan_id: int, count: int = 1) -> list[dict[str, object]]:
+    """Files of the table `quarantine`, written and not yet committed."""
+    rows = pa.Table.from_pylist([{"reason": "not_json", "plan_id": plan_id}], schema.QUARANTINE)
+    return [write(lake.store, "quarantine", rows, None, plan_id) for _ in range(count)]
+
+
+def test_a_plan_is_committed_once(lake: Lake) -> None:
+    assert lake.commit_plan("quarantine", 1, files(lake, 1))
+    assert not lake.commit_plan("quarantine", 1, files(lake, 1))
+    assert lake.commit_plan("quarantine", 2, [])
+    assert not lake.commit_plan("quarantine", 1, files(lake, 1))
+    assert lake.ingest_version("quarantine") == 2
+    assert len(lake.files("quarantine")) == 1
+
+
+def test_of_many_committers_of_a_plan_one_commits(lake: Lake) -> None:
+    won: list[bool] = []
+    adds = files(lake, 1)
+
+    def commit() -> None:
+        won.append(Lake.open(lake.uri).commit_plan("quarantine", 1, adds))
+
+    threads = [threading.Thread(target=commit) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(won) == [False] * 5 + [True]
+    assert len(lake.files("quarantine")) == 1
+
+
+def test_a_handle_sees_the_commits_of_others(lake: Lake) -> None:
+    other = Lake.open(lake.uri)
+    assert other.files("quarantine") == []
+    lake.commit_plan("quarantine", 1, files(lake, 1, count=2))
+    assert len(other.files("quarantine")) == 2
+    assert other.ingest_version("quarantine") == 1
+
+
+def test_a_lease_is_released_when_its_block_fails(lake: Lake) -> None:
+    with pytest.raises(ValueError, match="inside"), lake.lease("work"):
+        raise ValueError("inside")
+    with lake.lease("work", wait_seconds=1):
+        pass
+
+
+def test_many_commits_make_checkpoints_and_all_rows_are_read(lake: Lake) -> None:
+    for plan_id in range(1, 43):
+        lake.commit_plan("quarantine", plan_id, files(lake, plan_id))
+    found = Lake.open(lake.uri)
+    assert len(found.files("quarantine")) == 42
+    assert found.ingest_version("quarantine") == 42
