@@ -49,6 +49,7 @@ class Ingest(Struct, frozen=True):
     plan_objects: int = 20_000
     part_bytes: int = 8 * 1024 * 1024  # compressed bytes that one worker decodes at a time
     part_objects: int = 2_000
+    part_unpacked_bytes: int = 256 * 1024 * 1024  # decompressed; a worker's rows go to disk then
     requests_in_flight: int = 16  # S3 GETs of one worker
     max_object_bytes: int = 256 * 1024 * 1024  # compressed
     max_decompressed_bytes: int = 1024 * 1024 * 1024
@@ -162,7 +163,14 @@ def load(
 
 
 def _out_of_range(settings: Settings) -> Iterator[str]:
-    for name in ("plan_bytes", "plan_objects", "part_bytes", "part_objects", "requests_in_flight"):
+    for name in (
+        "plan_bytes",
+        "plan_objects",
+        "part_bytes",
+        "part_objects",
+        "part_unpacked_bytes",
+        "requests_in_flight",
+    ):
         if getattr(settings.ingest, name) < 1:
             yield f"ingest.{name}: must be at least 1"
     if settings.ingest.workers < 0:

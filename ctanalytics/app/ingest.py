@@ -19,7 +19,7 @@ import pyarrow as pa
 from ctanalytics.app.ingest_part import decode_part, listed
 from ctanalytics.engines.executor import Executor
 from ctanalytics.engines.local import LocalExecutor, cores
-from ctanalytics.errors import LakeError, SourceError
+from ctanalytics.errors import LakeError, LakeMissing, SourceError
 from ctanalytics.lake import ledger as ledgers
 from ctanalytics.lake import plans
 from ctanalytics.lake.lake import Lake
@@ -65,7 +65,13 @@ class IngestResult:
     @property
     def complete(self) -> bool:
         """Whether nothing was set aside and nothing waits for another try."""
-        return not (self.objects_quarantined or self.objects_deferred or self.records_quarantined)
+        # What is set aside may also be of a plan that this run has finished for another.
+        return not (
+            self.objects_quarantined
+            or self.objects_deferred
+            or self.records_quarantined
+            or self.set_aside
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,7 @@ class _Counts:
     bytes_read: int = 0
     bytes_decompressed: int = 0
     gets: int = 0
+    rewritten: int = 0
     dates: set[str] = field(default_factory=set)
     plan_ids: list[int] = field(default_factory=list)
 
@@ -160,8 +167,26 @@ def _lake(uri: str, settings: Settings, *, dry_run: bool) -> Lake | None:
         return Lake.create(uri, settings.lake_aws)
     try:
         return Lake.open(uri, settings.lake_aws)
-    except LakeError:
+    except LakeMissing:
         return None
+
+
+@dataclass
+class _Merged:
+    """What the merges of a plan made."""
+
+    adds: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+    duplicates: int = 0
+    lost: bool = False
+    """Another process has ended the plan."""
+
+    def add(self, result: dict[str, Any]) -> None:
+        for name, found in result["adds"].items():
+            self.adds.setdefault(name, []).extend(found)
+        for name, count in result["rows"].items():
+            self.rows[name] = self.rows.get(name, 0) + count
+        self.duplicates += result["duplicates"]
 
 
 class _Run:
@@ -200,6 +225,7 @@ class _Run:
             return
         while True:
             plan_id = plans.roll_forward(self.lake)
+            plans.sweep(self.lake)
             if plans.pending(self.lake, plan_id) is None:
                 return
             with self.lake.lease(plans.lease_name(plan_id), wait_seconds=_WAIT_SECONDS):
@@ -261,14 +287,15 @@ class _Run:
     def _claimed(self, source: Source, objects: list[dict[str, Any]]) -> plans.Plan | None:
         """Claim the next plan number for these objects and run it; None when it was taken."""
         plan_id = plans.roll_forward(self.lake)
-        plan = {
-            "plan_id": plan_id,
-            "source": source.spec(),
-            "settings_hash": self.settings_hash,
-            "format_version": 1,
-            "objects": objects,
-        }
-        with self.lake.lease(plans.lease_name(plan_id), wait_seconds=_WAIT_SECONDS):
+        name = plans.lease_name(plan_id)
+        with self.lake.lease(name, wait_seconds=_WAIT_SECONDS) as lease:
+            plan = {
+                "plan_id": plan_id,
+                "owner": lease.holder,
+                "source": source.spec(),
+                "settings_hash": self.settings_hash,
+                "objects": objects,
+            }
             if not plans.claim(self.lake, plan):
                 return None
             self._run_plan(plan, own=True)
@@ -279,33 +306,40 @@ class _Run:
         now = dt.datetime.now(dt.UTC)
         try:
             source_from(plan["source"])
+            done = sorted(self._decoded(plan, now), key=lambda result: int(result["number"]))
         except SourceError as error:
             if own:
                 raise
             self._defer(plan, now, str(error.what))
             return
-        done = list(self._decoded(plan, now))
-        done.sort(key=lambda result: result["number"])
-        adds: dict[str, list[dict[str, Any]]] = {}
-        rows: dict[str, int] = {}
-        duplicates = 0
-        for result in self.executor.map(merge, self._merge_parts(plan_id, done)):
-            for name, found in result["adds"].items():
-                adds.setdefault(name, []).extend(found)
-            for name, count in result["rows"].items():
-                rows[name] = rows.get(name, 0) + count
-            duplicates += result["duplicates"]
-        for found in adds.values():
-            found.sort(key=lambda add: (add["partition"] or "", add["path"]))
-        plans.conclude(self.lake, plan_id, {"plan_id": plan_id, "adds": adds, "rows": rows})
-        if not own:
-            self.notes.append(
-                f"finished plan {plan_id} of an earlier ingest: "
-                f"{rows.get('events', 0)} events of {len(plan['objects'])} objects"
-            )
+        merged = self._merged(plan_id, done)
+        result = {"plan_id": plan_id, "adds": merged.adds, "rows": merged.rows}
+        if merged.lost or not plans.conclude(self.lake, plan_id, result):
+            self.notes.append(f"plan {plan_id} was finished by another ingest meanwhile")
             return
-        self._count(done, adds, rows, duplicates)
         self.counts.plan_ids.append(plan_id)
+        if own:
+            self._count(done, merged)
+            return
+        set_aside = sum(found["records_quarantined"] for found in done)
+        self.notes.append(
+            f"finished plan {plan_id} of an earlier ingest: {merged.rows.get('events', 0)} events "
+            f"of {len(plan['objects'])} objects, {set_aside} records set aside"
+        )
+
+    def _merged(self, plan_id: int, done: list[dict[str, Any]]) -> _Merged:
+        merged = _Merged()
+        try:
+            for result in self.executor.map(merge, self._merge_parts(plan_id, done)):
+                merged.add(result)
+        except FileNotFoundError:
+            # Staged rows are gone when somebody took the plan over, because our lease ran out.
+            if plans.version(self.lake) < plan_id:
+                raise
+            merged.lost = True
+        for found in merged.adds.values():
+            found.sort(key=lambda add: (add["partition"] or "", add["path"]))
+        return merged
 
     def _decoded(self, plan: plans.Plan, now: dt.datetime) -> Iterator[dict[str, Any]]:
         objects = records = size = 0
@@ -369,19 +403,14 @@ class _Run:
         plans.conclude(
             self.lake, plan["plan_id"], {"plan_id": plan["plan_id"], "adds": {"log_files": [add]}}
         )
+        self.counts.plan_ids.append(plan["plan_id"])
         self.notes.append(
             f"plan {plan['plan_id']} of an earlier ingest is closed without rows, because its "
             f"source can't be opened here ({reason}); its {len(rows)} objects come with the next "
             "ingest of that source"
         )
 
-    def _count(
-        self,
-        done: list[dict[str, Any]],
-        adds: dict[str, list[dict[str, Any]]],
-        rows: dict[str, int],
-        duplicates: int,
-    ) -> None:
+    def _count(self, done: list[dict[str, Any]], merged: _Merged) -> None:
         counts = self.counts
         for result in done:
             for state, count in result["states"].items():
@@ -391,10 +420,11 @@ class _Run:
             counts.bytes_read += result["bytes_read"]
             counts.bytes_decompressed += result["bytes_decompressed"]
             counts.gets += result["gets"]
-        for name, count in rows.items():
+            counts.rewritten += result["rewritten"]
+        for name, count in merged.rows.items():
             counts.rows[name] = counts.rows.get(name, 0) + count
-        counts.duplicates += duplicates
-        counts.dates |= {add["partition"] for add in adds.get("events", [])}
+        counts.duplicates += merged.duplicates
+        counts.dates |= {add["partition"] for add in merged.adds.get("events", [])}
 
     def result(self, sources: Sequence[Source], seconds: float) -> IngestResult:
         """Add up, and check that every record is accounted for."""
@@ -408,6 +438,12 @@ class _Run:
                 mend="this is a fault of ctanalytics: please report it with this message",
             )
         notes = self.notes + [note for source in sources for note in source.notes.texts]
+        if counts.rewritten:
+            notes.append(
+                f"{counts.rewritten} objects have other content than when they were read before; "
+                "log files never change: compare them with their digests. The old rows stay "
+                "(select * from ingest_files where reason like '%another%')"
+            )
         if not counts.listed:
             notes.append("nothing was listed: no object lies in the chosen span, accounts, regions")
         elif counts.known == counts.listed:
@@ -482,6 +518,6 @@ def _set_aside(lake: Lake | None, plan_ids: list[int], limit: int = 50) -> list[
     if lake is None or not plan_ids:
         return []
     with lake.engine() as engine:
-        rows = engine.run("lake/set_aside", first=min(plan_ids), last=max(plan_ids), limit=limit)
+        rows = engine.run("lake/set_aside", plans=plan_ids, limit=limit)
     found: list[dict[str, Any]] = rows.to_pylist()
     return found

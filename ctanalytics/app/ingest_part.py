@@ -59,7 +59,7 @@ def decode_part(part: dict[str, Any]) -> dict[str, Any]:
 
     Returns:
         staged (manifests), states (count by state), and counts: records, records_quarantined,
-        bytes_read, bytes_decompressed, gets.
+        bytes_read, bytes_decompressed, gets, rewritten (objects with other content than when read before).
     """
     # Thousands of records live until the part ends; looking for cycles among them is lost time.
     gc.disable()
@@ -70,45 +70,66 @@ def decode_part(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def _decode_part(part: dict[str, Any]) -> dict[str, Any]:
-    limits, plan_id = part["limits"], part["plan_id"]
+    limits = part["limits"]
     now = dt.datetime.fromisoformat(part["now"])
     source = source_from(part["source"])
-    decoder = Decoder(
-        limits=Limits(limits["max_decompressed_bytes"], limits["max_expansion"]),
-        now=now,
-        plan_id=plan_id,
-    )
+    decoder = _decoder(part)
     rows: list[dict[str, Any]] = []
+    staged: list[dict[str, Any]] = []
     states: dict[str, int] = {}
-    bytes_read = 0
+    bytes_read = waiting = rewritten = 0
     for found, fetched in _fetched(source, part["objects"], limits):
         if isinstance(fetched, bytes):
             bytes_read += len(fetched)
         columns = _outcome(decoder, found, fetched)
         columns["settings_hash"] = part["settings_hash"]
-        row = ledger.row(found, plan_id, now, **columns)
+        row = ledger.row(found, part["plan_id"], now, **columns)
         states[row["state"]] = states.get(row["state"], 0) + 1
         rows.append(row)
-    decoded = decoder.finish()
-    files = pa.Table.from_pylist(rows, schema.LOG_FILES)
-    tables = {
-        "events": decoded.events,
-        "aws_insights": decoded.insights,
-        "aggregated_events": decoded.aggregated,
-        "quarantine": _quarantine(decoded.faults, plan_id, now),
-        "log_files": files,
-    }
-    name = f"part-{part['number']:06d}-{uuid.uuid4().hex[:12]}"
+        rewritten += _is_rewritten(found, row["sha256"])
+        waiting += row["bytes_decompressed"] or 0
+        # Who can call an API with a long text of one letter can make files that unpack a
+        # thousandfold: rows leave memory by the size of what was unpacked, not of what was read.
+        if waiting >= limits["part_unpacked_bytes"]:
+            staged += _staged(part, decoder, [])
+            decoder, waiting = _decoder(part), 0
+    staged += _staged(part, decoder, rows)
     return {
         "number": part["number"],
-        "staged": staging.stage(store_from(part["store"]), plan_id, name, tables),
+        "staged": staged,
         "states": states,
         "records": sum(row["records"] or 0 for row in rows),
         "records_quarantined": sum(row["records_quarantined"] or 0 for row in rows),
         "bytes_read": bytes_read,
         "bytes_decompressed": sum(row["bytes_decompressed"] or 0 for row in rows),
         "gets": source.requests.gets,
+        "rewritten": rewritten,
     }
+
+
+def _decoder(part: dict[str, Any]) -> Decoder:
+    limits = part["limits"]
+    return Decoder(
+        limits=Limits(limits["max_decompressed_bytes"], limits["max_expansion"]),
+        now=dt.datetime.fromisoformat(part["now"]),
+        plan_id=part["plan_id"],
+    )
+
+
+def _staged(
+    part: dict[str, Any], decoder: Decoder, files: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    decoded = decoder.finish()
+    now = dt.datetime.fromisoformat(part["now"])
+    tables = {
+        "events": decoded.events,
+        "aws_insights": decoded.insights,
+        "aggregated_events": decoded.aggregated,
+        "quarantine": _quarantine(decoded.faults, part["plan_id"], now),
+        "log_files": pa.Table.from_pylist(files, schema.LOG_FILES),
+    }
+    name = f"part-{part['number']:06d}-{uuid.uuid4().hex[:12]}"
+    return staging.stage(store_from(part["store"]), part["plan_id"], name, tables)
 
 
 def _fetched(
@@ -162,8 +183,7 @@ def _outcome(decoder: Decoder, found: dict[str, Any], fetched: Fetched | None) -
         return columns | {"state": state, "reason": fetched.detail}
     outcome: Outcome = decoder.add(found["bucket"], found["key"], fetched)
     reason = outcome.reason
-    known = found.get("known_sha256")
-    if known and outcome.sha256 and known != outcome.sha256:
+    if _is_rewritten(found, outcome.sha256):
         changed = "its content is another than when it was read before; the old rows stay"
         reason = f"{reason}; {changed}" if reason else changed
     return columns | {
@@ -175,6 +195,12 @@ def _outcome(decoder: Decoder, found: dict[str, Any], fetched: Fetched | None) -
         "bytes_decompressed": outcome.bytes_decompressed,
         "sha256": outcome.sha256,
     }
+
+
+def _is_rewritten(found: dict[str, Any], sha256: str | None) -> bool:
+    """Whether an object was read before and had other content: log files never change."""
+    known = found.get("known_sha256")
+    return bool(known and sha256 and known != sha256)
 
 
 def _not_fetched(found: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ on commit numbers, never on a lease.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -74,6 +75,7 @@ class Lease:
     name: str
     holder: dict[str, Any]
     _stop: threading.Event = field(default_factory=threading.Event, repr=False)
+    _renewer: threading.Thread | None = field(default=None, repr=False)
 
     @property
     def path(self) -> str:
@@ -97,7 +99,8 @@ class Lease:
                     mend="wait until it ends, or stop it",
                 )
             time.sleep(_POLL_SECONDS)
-        threading.Thread(target=lease._renew, daemon=True).start()
+        lease._renewer = threading.Thread(target=lease._renew, daemon=True)
+        lease._renewer.start()
         return lease
 
     def _try(self) -> bool:
@@ -105,12 +108,14 @@ class Lease:
             return True
         try:
             found = json.loads(self.store.read(self.path))
+            if found["holder"]["id"] == self.holder["id"]:
+                return True
+            if alive(found["holder"], found["expires_at"]):
+                return False
         except FileNotFoundError:
             return self.store.put_once(self.path, self._content())
-        if found["holder"]["id"] == self.holder["id"]:
-            return True
-        if alive(found["holder"], found["expires_at"]):
-            return False
+        except (ValueError, KeyError, TypeError, AttributeError):
+            pass  # not a lease that anyone could hold
         self.store.delete(self.path)
         return self.store.put_once(self.path, self._content())
 
@@ -119,9 +124,13 @@ class Lease:
 
     def _renew(self) -> None:
         while not self._stop.wait(_RENEW_SECONDS):
-            self.store.write(self.path, self._content())
+            # A lease outlives three renewals that fail.
+            with contextlib.suppress(LakeError):
+                self.store.write(self.path, self._content())
 
     def release(self) -> None:
         """Give it up."""
         self._stop.set()
+        if self._renewer is not None:
+            self._renewer.join()  # a renewal under way would bring the lease back
         self.store.delete(self.path)

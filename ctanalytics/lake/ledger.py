@@ -48,6 +48,8 @@ class Ledger:
         self._frame = (
             pl.DataFrame(pl.from_arrow(rows))
             .sort("plan_id", maintain_order=True)
+            # A row that read nothing (denied, changed under our hands) knows no content.
+            .with_columns(pl.col("sha256").forward_fill().over("bucket", "key"))
             .unique(["bucket", "key"], keep="last")
         )
         self._version = version

@@ -8,12 +8,15 @@ begins when all tables have plan N.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
-from ctanalytics.errors import LakeError
+from ctanalytics.errors import LakeError, LakeNewer
 from ctanalytics.lake import staging
 from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.layout import INGEST_TABLES
+
+PLAN_FORMAT: Final = 1
+_KEYS: Final = frozenset(("plan_id", "source", "objects", "settings_hash"))
 
 Plan = dict[str, Any]
 PlanResult = dict[str, Any]
@@ -65,14 +68,33 @@ def fold(lake: Lake, plan_id: int) -> None:
 
 def forget(lake: Lake, plan_id: int) -> None:
     """Remove what a plan leaves behind once all tables have it."""
-    # The plan goes first: without it, nobody starts the work again.
+    # The plan goes first: without it, nobody starts the work again. The result goes last: while it
+    # is there, whoever finds it does this once more.
     lake.store.delete(plan_path(plan_id))
-    lake.store.delete(result_path(plan_id))
     lake.store.delete_tree(staging.folder(plan_id))
+    lake.store.delete(result_path(plan_id))
+
+
+def sweep(lake: Lake) -> None:
+    """Remove staged rows and leases of plans that are done: a killed ingest could not do it."""
+    done = version(lake)
+    folders = {path[: len(staging.folder(0))] for path in lake.store.list("staging/")}
+    for folder in sorted(folders):
+        if folder <= staging.folder(done):
+            lake.store.delete_tree(folder)
+    for path in list(lake.store.list("leases/plan-")):
+        if path <= f"leases/{lease_name(done)}.json":
+            lake.store.delete(path)
 
 
 def claim(lake: Lake, plan: Plan) -> bool:
-    """Put a plan under its number; False when another ingest has the number."""
+    """Put a plan under its number; False when another ingest has the number.
+
+    Args:
+        plan: plan_id, owner (of the lease: no two plans have the same bytes), source, objects,
+            settings_hash.
+    """
+    plan = plan | {"format_version": PLAN_FORMAT}
     plan_id = plan["plan_id"]
     if not lake.store.put_once(plan_path(plan_id), json.dumps(plan).encode()):
         return False
@@ -91,12 +113,21 @@ def pending(lake: Lake, plan_id: int) -> Plan | None:
         return None
     try:
         plan: Plan = json.loads(data)
-    except ValueError as error:
+        newer = plan["format_version"] > PLAN_FORMAT
+        if not newer and not (plan["plan_id"] == plan_id and plan.keys() >= _KEYS):
+            raise KeyError("it lacks some of its parts")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise LakeError(
-            "an unfinished plan can't be read",
+            f"an unfinished plan can't be read: {error}",
             where=f"{lake.uri}/{plan_path(plan_id)}",
             mend="remove that file; its objects are then read anew",
         ) from error
+    if newer:
+        raise LakeNewer(
+            "a newer ctanalytics has left an ingest unfinished",
+            where=f"{lake.uri}/{plan_path(plan_id)}",
+            mend="finish it with that version: run its `ctanalytics ingest` again",
+        )
     return plan
 
 

@@ -2,7 +2,7 @@
 -- grain:  bucket, key, record
 -- reads:  lake.quarantine, lake.log_files
 -- units:  record: place in the object from 0, null for the whole object
--- params: first, last (plan ids, inclusive), limit (rows)
+-- params: plans (their ids), limit (rows)
 select
     bucket,
     key,
@@ -10,8 +10,7 @@ select
     reason,
     detail
 from lake.quarantine
-where plan_id >= $first
-  and plan_id <= $last
+where plan_id in (select unnest($plans))
 union all
 select
     bucket,
@@ -20,8 +19,7 @@ select
     state as reason,
     reason as detail
 from lake.log_files
-where plan_id >= $first
-  and plan_id <= $last
+where plan_id in (select unnest($plans))
   and state in ('denied', 'gone', 'changed', 'deferred')
 order by bucket, key, record
 limit $limit

@@ -1,0 +1,129 @@
+"""The ledger: which objects have to be read, and which need not."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from ctanalytics.lake import ledger as ledgers
+from ctanalytics.lake.lake import Lake
+from ctanalytics.lake.ledger import Ledger
+from ctanalytics.lake.merge import write
+from ctanalytics.records import schema
+from tests.logs import START
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake.create(tmp_path / "lake")
+
+
+def found(name: str = "a", **fields: Any) -> dict[str, Any]:
+    """An object as a listing gives it."""
+    return {
+        "bucket": "trail",
+        "key": f"AWSLogs/{name}.json.gz",
+        "etag": "e1",
+        "size_bytes": 10,
+        "last_modified": START.isoformat(),
+        "storage_class": None,
+        "version_id": None,
+        "restored": False,
+        "archived": False,
+    } | fields
+
+
+def commit(lake: Lake, plan_id: int, *rows: dict[str, Any]) -> None:
+    table = pa.Table.from_pylist(list(rows), schema.LOG_FILES)
+    lake.commit_plan("log_files", plan_id, [write(lake.store, "log_files", table, None, plan_id)])
+
+
+def row(object_: dict[str, Any], state: str, plan_id: int = 1, **columns: Any) -> dict[str, Any]:
+    return ledgers.row(object_, plan_id, START, state=state, **columns)
+
+
+def test_all_is_unknown_to_an_empty_ledger(lake: Lake) -> None:
+    ledger = Ledger(lake)
+    assert ledger.is_empty()
+    assert ledger.unknown([found("a"), found("b")]) == [
+        found("a") | {"known_sha256": None},
+        found("b") | {"known_sha256": None},
+    ]
+    assert ledger.unknown([]) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "again", "on_retry"),
+    [
+        ("ingested", False, False),
+        ("empty", False, False),
+        ("skipped", False, False),
+        ("partial", False, True),
+        ("quarantined", False, True),
+        ("denied", True, True),
+        ("gone", True, True),
+        ("changed", True, True),
+        ("deferred", True, True),
+        ("archived", True, True),
+    ],
+)
+def test_a_state_says_whether_an_object_is_read_again(
+    lake: Lake, state: str, again: bool, on_retry: bool
+) -> None:
+    commit(lake, 1, row(found(), state))
+    ledger = Ledger(lake)
+    assert not ledger.is_empty()
+    assert bool(ledger.unknown([found()])) is again
+    assert bool(ledger.unknown([found()], retry=True)) is on_retry
+
+
+def test_an_archived_object_waits_until_it_is_restored(lake: Lake) -> None:
+    frozen = found(storage_class="GLACIER", archived=True)
+    commit(lake, 1, row(frozen, "archived"))
+    assert Ledger(lake).unknown([frozen]) == []
+    assert len(Ledger(lake).unknown([frozen | {"archived": False, "restored": True}])) == 1
+
+
+def test_another_etag_is_another_content(lake: Lake) -> None:
+    commit(lake, 1, row(found(), "ingested", sha256="s1"))
+    assert Ledger(lake).unknown([found(etag="e2")]) == [found(etag="e2") | {"known_sha256": "s1"}]
+
+
+def test_the_newest_row_of_an_object_counts(lake: Lake) -> None:
+    ledger = Ledger(lake)
+    commit(lake, 1, row(found(), "denied"))
+    assert len(ledger.unknown([found()])) == 1
+    commit(lake, 2, row(found(), "ingested", plan_id=2))
+    assert ledger.unknown([found()]) == []
+    commit(lake, 3, row(found(etag="e2"), "ingested", plan_id=3))
+    assert ledger.unknown([found(etag="e2")]) == []
+    assert len(ledger.unknown([found()])) == 1
+
+
+def test_a_row_that_read_nothing_does_not_hide_what_was_read_before(lake: Lake) -> None:
+    commit(lake, 1, row(found(), "ingested", sha256="s1"), row(found("b"), "ingested", sha256="s2"))
+    commit(lake, 2, row(found(etag="e2"), "denied", plan_id=2))
+    assert Ledger(lake).unknown([found(etag="e3")])[0]["known_sha256"] == "s1"
+
+
+def test_one_key_in_two_buckets_is_two_objects(lake: Lake) -> None:
+    commit(lake, 1, row(found(), "ingested"))
+    assert len(Ledger(lake).unknown([found(), found(bucket="other")])) == 1
+
+
+def test_the_order_of_a_listing_is_kept(lake: Lake) -> None:
+    commit(lake, 1, row(found("c"), "ingested"))
+    names = [found(name) for name in "edcba"]
+    assert [one["key"][-9] for one in Ledger(lake).unknown(names)] == list("edba")
+
+
+def test_a_row_has_all_columns_and_the_times_of_the_listing() -> None:
+    made = row(found(), "ingested", records=3)
+    assert list(made) == schema.LOG_FILES.names
+    assert made["last_modified"] == START
+    assert (made["records"], made["reason"]) == (3, None)
+    assert isinstance(made["ingested_at"], dt.datetime)
