@@ -240,8 +240,10 @@ def _create_table(store: Store, name: str) -> None:
 
 def _only_ours(store: Store) -> bool:
     """Whether the place is empty, or a creation was begun here, by now perhaps ended by another."""
-    paths = list(store.list(""))
-    return layout.MARKER in paths or all(path.startswith(("tables/", "leases/")) for path in paths)
+    for path in store.list(""):
+        if not path.startswith(("tables/", "leases/")):
+            return store.exists(layout.MARKER)
+    return True
 
 
 def _created_at(marker: bytes, uri: str) -> dt.datetime:
