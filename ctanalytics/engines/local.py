@@ -5,11 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Self
 
 import pyarrow as pa
@@ -46,7 +48,8 @@ class LocalExecutor:
         waiting: set[Future[Result]] = set()
         try:
             for part in parts:
-                waiting.add(self._pool.submit(function, part))
+                with _no_main_module():
+                    waiting.add(self._pool.submit(function, part))
                 if len(waiting) >= 2 * self.workers:
                     done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                     for future in done:
@@ -75,6 +78,21 @@ class LocalExecutor:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+@contextmanager
+def _no_main_module() -> Iterator[None]:
+    """Keep a worker that starts now from running the driver's script.
+
+    Multiprocessing imports the main module in every process it spawns: a script that ingests,
+    and does so outside of `if __name__ == "__main__"`, would ingest in each of its workers too.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _quiet() -> None:

@@ -103,6 +103,25 @@ def test_the_workers_of_a_killed_driver_end_too(tmp_path: Path) -> None:
     assert _within(10, lambda: not any(_runs(pid) for pid in workers))
 
 
+def test_a_script_without_a_guard_is_not_run_again_by_its_workers(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from ctanalytics.engines.local import LocalExecutor\n"
+        "from tests.engines.test_local import parts, square\n"
+        "print('runs')\n"
+        "with LocalExecutor(2) as executor:\n"
+        "    print(sorted(found['square'] for found in executor.map(square, parts(4))))\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        timeout=60,
+    )
+    assert (ran.stdout, ran.stderr) == ("runs\n[0, 1, 4, 9]\n", "")
+
+
 def _within(seconds: float, true: object) -> bool:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
