@@ -2,7 +2,8 @@
 
 A chunk is about 2,000 records, so that its objects stay in the processor's cache. What many
 records share (userIdentity, TLS details, source addresses, resources) is parsed once per distinct
-value and spread by index.
+value and spread by index. Texts that repeat stay dictionaries on their way to Parquet: that takes
+870 bytes a row instead of 1,940, and every later copy, sort and encoding is as much cheaper.
 """
 
 from __future__ import annotations
@@ -10,9 +11,8 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -32,9 +32,62 @@ STRINGS = tuple(schema.STRING_FIELDS)
 BOOLS = ("readOnly", "managementEvent")
 JSONS = tuple(schema.JSON_FIELDS)
 
+DISTINCT: Final = frozenset(
+    (
+        "event_id",
+        "request_id",
+        "shared_event_id",
+        "request_parameters",
+        "response_elements",
+        "additional_event_data",
+        "record_sha256",
+    )
+)
+"""Texts of which nearly every row has its own: these are no dictionaries."""
+
+_USUAL_ORDER: Final = (
+    "eventVersion",
+    "userIdentity",
+    "eventTime",
+    "eventSource",
+    "eventName",
+    "awsRegion",
+    "sourceIPAddress",
+    "userAgent",
+    "errorCode",
+    "errorMessage",
+    "requestParameters",
+    "responseElements",
+    "additionalEventData",
+    "requestID",
+    "eventID",
+    "readOnly",
+    "resources",
+    "eventType",
+    "apiVersion",
+    "managementEvent",
+    "recipientAccountId",
+    "serviceEventDetails",
+    "sharedEventID",
+    "vpcEndpointId",
+    "vpcEndpointAccountId",
+    "eventCategory",
+    "addendum",
+    "sessionCredentialFromConsole",
+    "eventContext",
+    "edgeDeviceDetails",
+    "tlsDetails",
+)
+"""Keys as AWS orders them. The parser looks for a key after the one before: 10 % less time."""
+
 _FIRST_DATE = dt.date(2013, 11, 13)  # CloudTrail's first day
 _MICROSECONDS = 1_000_000
 _DAY = 86_400 * _MICROSECONDS
+_YEAR_ONE = -62_135_596_800 * _MICROSECONDS  # before it there is no datetime
+
+
+Parse = Callable[[bytes], tuple[Any, ...]]
+"""JSON text -> the values of some columns; never an error."""
 
 
 def record_struct(extra: Sequence[str] = ()) -> type[Any]:
@@ -43,12 +96,13 @@ def record_struct(extra: Sequence[str] = ()) -> type[Any]:
     Args:
         extra: unknown top-level keys seen before, kept as JSON text.
     """
-    fields: list[tuple[str, Any, Any]] = [("eventTime", str | None, None)]
-    fields += [(name, str | None, None) for name in STRINGS]
-    fields += [(name, bool | None, None) for name in BOOLS]
-    fields += [("sessionCredentialFromConsole", str | bool | None, None)]
-    fields += [(name, Raw, ABSENT) for name in JSONS]
-    fields += [("tlsDetails", Raw, ABSENT), ("userIdentity", Raw, ABSENT)]
+    kinds: dict[str, tuple[Any, Any]] = dict.fromkeys(("eventTime", *STRINGS), (str | None, None))
+    kinds |= dict.fromkeys(BOOLS, (bool | None, None))
+    kinds["sessionCredentialFromConsole"] = (str | bool | None, None)
+    kinds |= dict.fromkeys((*JSONS, "tlsDetails", "userIdentity"), (Raw, ABSENT))
+    fields: list[tuple[str, Any, Any]] = [
+        (name, *kinds[name]) for name in sorted(kinds, key=_USUAL_ORDER.index)
+    ]
     # Not from JSON: the careful way sets these two, under keys that no file can guess.
     fields += [("unfit", str | None, None), ("sha256", str | None, None)]
     fields += [(f"extra_{place}", Raw, ABSENT) for place in range(len(extra))]
@@ -57,32 +111,55 @@ def record_struct(extra: Sequence[str] = ()) -> type[Any]:
     return msgspec.defstruct("Record", fields, gc=False, forbid_unknown_fields=True, rename=keys)
 
 
-@dataclass
-class Spread:
-    """Distinct values of a field, each parsed once, and the index of each record's value."""
+def parsed(
+    texts: pa.DictionaryArray,
+    parse: Parse,
+    kinds: Collection[pa.DataType],
+) -> list[pa.Array]:
+    """Parse each distinct text once, and return a column for each member of the parsed tuples.
 
-    parse: Callable[[bytes], tuple[Any, ...]]
-    known: dict[bytes, int] = field(default_factory=dict)
+    Args:
+        parse: takes the text's bytes; an empty one stands for null.
+        kinds: the members' types.
+    """
+    distinct = [*texts.dictionary.cast(pa.binary()).to_pylist(), b""]
+    rows = texts.indices.fill_null(len(distinct) - 1)
+    members = zip(*map(parse, distinct), strict=True)
+    return [
+        spread(pa.array(values, kind), rows) for values, kind in zip(members, kinds, strict=True)
+    ]
 
-    def indices(self, values: Sequence[Raw]) -> npt.NDArray[np.int32]:
-        """Return each value's place among the distinct ones."""
-        known = self.known
-        place = known.setdefault
-        return np.fromiter(
-            (place(value, len(known)) for value in map(bytes, values)), np.int32, len(values)
+
+def spread(values: pa.Array, rows: pa.Array) -> pa.Array:
+    """Give each row the value at its index; texts become a dictionary of distinct ones."""
+    if values.type != schema.TEXT:
+        return values.take(rows)
+    distinct = values.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(distinct.indices.take(rows), distinct.dictionary)
+
+
+def with_dictionaries(made: dict[str, pa.Array]) -> dict[str, pa.Array]:
+    """Turn texts that repeat into dictionaries (15 ns a value; nothing that follows costs less)."""
+    return {
+        name: column.dictionary_encode()
+        if column.type == schema.TEXT and name not in DISTINCT
+        else column
+        for name, column in made.items()
+    }
+
+
+def plain(rows: pa.Table) -> pa.Table:
+    """Turn dictionaries back into texts."""
+    return rows.cast(
+        pa.schema(
+            [
+                pa.field(column.name, column.type.value_type)
+                if pa.types.is_dictionary(column.type)
+                else column
+                for column in rows.schema
+            ]
         )
-
-    def columns(self, indices: pa.Array, kinds: Sequence[pa.DataType]) -> list[pa.Array]:
-        """Return one column for each member of the parsed tuples."""
-        rows = [self.parse(value) for value in self.known]
-        parsed = list(zip(*rows, strict=True)) if rows else [() for _ in kinds]
-        return [
-            pa.array(values, kind).take(indices) for values, kind in zip(parsed, kinds, strict=True)
-        ]
-
-    def text(self, indices: pa.Array) -> pa.Array:
-        """Return the values themselves as text; absent and `null` become null."""
-        return json_text([Raw(value) for value in self.known]).take(indices)
+    )
 
 
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
@@ -104,23 +181,42 @@ def _loosely(text: bytes) -> dict[str, Any]:
         return {}
 
 
+class _Resource(msgspec.Struct, gc=False):
+    arn: str | None = msgspec.field(default=None, name="ARN")
+    prefix: str | None = msgspec.field(default=None, name="ARNPrefix")
+
+
+_decode_resources = msgspec.json.Decoder(list[_Resource]).decode
+_decode_list = msgspec.json.Decoder(list[Raw]).decode
+
+
 def parse_arns(text: bytes) -> tuple[list[str] | None]:
     """Read `resources` into the list of its ARNs (or ARN prefixes)."""
-    if not text or text == b"null":
+    if not text:
         return (None,)
     try:
-        found = msgspec.json.decode(text)
+        found = _decode_resources(text)
+    except msgspec.ValidationError:
+        return (_odd_arns(text),)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return (None,)
-    if not isinstance(found, list):
-        return (None,)
-    arns = [
-        arn
-        for entry in found
-        if isinstance(entry, dict)
-        and isinstance(arn := entry.get("ARN") or entry.get("ARNPrefix"), str)
-    ]
-    return (arns or None,)
+    return ([arn for entry in found if (arn := entry.arn or entry.prefix)] or None,)
+
+
+def _odd_arns(text: bytes) -> list[str] | None:
+    """The ARNs of a list with entries that are no resources, or of odd members."""
+    try:
+        entries = map(_loosely, _decode_list(text))
+        found = [entry.get("ARN") or entry.get("ARNPrefix") for entry in entries]
+    except msgspec.DecodeError:
+        return None
+    return [arn for arn in found if isinstance(arn, str)] or None
+
+
+def parse_addendum(text: bytes) -> tuple[str | None]:
+    """Read `addendum.reason`."""
+    reason = _loosely(text).get("reason")
+    return (reason if isinstance(reason, str) else None,)
 
 
 def json_text(values: Sequence[Raw]) -> pa.Array:
@@ -148,45 +244,17 @@ def json_text(values: Sequence[Raw]) -> pa.Array:
 def times(values: Sequence[str | None]) -> tuple[pa.Array, npt.NDArray[np.bool_]]:
     """Event times -> timestamp[us, UTC], and which values were there but not readable."""
     try:
-        joined = "".join(values)  # type: ignore[arg-type]
-    except TypeError:
-        joined = ""
-    count = len(values)
-    if count and len(joined) == 20 * count and joined.isascii():
-        parsed = _fixed_times(np.frombuffer(joined.encode(), np.uint8).reshape(-1, 20))
-        if parsed is not None:
-            return pa.array(parsed, pa.int64()).cast(schema.TIMESTAMP), np.zeros(count, np.bool_)
-    read = [moment(value) for value in values]
+        read = pa.array(values, pa.string()).cast(schema.TIMESTAMP)
+        if (pc.min(read.cast(pa.int64())).as_py() or 0) >= _YEAR_ONE:
+            return read, np.zeros(len(values), np.bool_)
+    except pa.ArrowInvalid:
+        pass  # Arrow reads a part of what `moment` reads, and that alike, but the year 0
+    found = [moment(value) for value in values]
     wrong = np.array(
-        [value is not None and found is None for value, found in zip(values, read, strict=True)],
+        [value is not None and time is None for value, time in zip(values, found, strict=True)],
         np.bool_,
     )
-    return pa.array(read, schema.TIMESTAMP), wrong
-
-
-def _fixed_times(octets: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64] | None:
-    """`YYYY-MM-DDTHH:MM:SSZ`, all rows at once; None when any row is of another form."""
-    marks = octets[:, (4, 7, 10, 13, 16, 19)] == np.frombuffer(b"--T::Z", np.uint8)
-    digits = octets[:, (0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18)].astype(np.int64) - 48
-    if not marks.all() or digits.min() < 0 or digits.max() > 9:
-        return None
-    pairs = digits[:, 0::2] * 10 + digits[:, 1::2]
-    year = pairs[:, 0] * 100 + pairs[:, 1]
-    month, day, hour, minute, second = (pairs[:, place] for place in range(2, 7))
-    if year.min() < 1 or month.min() < 1 or month.max() > 12 or day.min() < 1 or day.max() > 31:
-        return None
-    if hour.max() > 23 or minute.max() > 59 or second.max() > 59:
-        return None
-    months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
-    if (
-        day
-        > ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64)
-    ).any():
-        return None
-    days = months.astype("datetime64[D]").astype(np.int64) + day - 1
-    seconds = days * 86_400 + hour * 3_600 + minute * 60 + second
-    micros: npt.NDArray[np.int64] = seconds * _MICROSECONDS
-    return micros
+    return pa.array(found, schema.TIMESTAMP), wrong
 
 
 def moment(value: str | None) -> dt.datetime | None:
@@ -205,7 +273,7 @@ def moment(value: str | None) -> dt.datetime | None:
 
 
 def dates(
-    event_time: pa.Array, unreadable: npt.NDArray[np.bool_], delivered: npt.NDArray[np.int64]
+    event_time: pa.Array, unreadable: pa.Array, delivered: npt.NDArray[np.int64]
 ) -> dict[str, pa.Array]:
     """Partition date, status of the time, hour and weekday.
 
@@ -214,7 +282,7 @@ def dates(
         unreadable: where a time was given but could not be read; it counts as missing.
         delivered: delivery of each record's file, microseconds since 1970 UTC.
     """
-    missing = np.asarray(event_time.is_null()) | unreadable
+    missing = np.asarray(event_time.is_null()) | np.asarray(unreadable)
     micros = event_time.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
     days = micros // _DAY
     past = ~missing & (days < (_FIRST_DATE - schema.UNDATED).days)
@@ -224,7 +292,7 @@ def dates(
     names = pa.array(["ok", "missing", "past", "future"])
     unusable = ~usable
     return {
-        "event_time_status": names.take(pa.array(status)),
+        "event_time_status": spread(names, pa.array(status)),
         "event_hour": pa.array(
             (micros % _DAY // (3_600 * _MICROSECONDS)).astype(np.int8), mask=unusable
         ),
@@ -234,13 +302,10 @@ def dates(
     }
 
 
-def address_kinds(addresses: pa.Array) -> pa.Array:
+def address_kinds(addresses: pa.DictionaryArray) -> pa.Array:
     """Source addresses -> ipv4, ipv6, service, aws_internal, other; null stays null."""
-    encoded = addresses.dictionary_encode()
-    kinds = pa.array(
-        [_address_kind(value) for value in encoded.dictionary.to_pylist()], pa.string()
-    )
-    return kinds.take(encoded.indices)
+    kinds = [_address_kind(value) for value in addresses.dictionary.to_pylist()]
+    return spread(pa.array(kinds, pa.string()), addresses.indices)
 
 
 def _address_kind(value: str) -> str:
@@ -275,19 +340,6 @@ def flags(values: Sequence[str | bool | None]) -> pa.Array:
     if not any(values):
         return pa.nulls(len(values), pa.bool_())
     return pa.array([None if value is None else value in (True, "true") for value in values])
-
-
-def addendum_reasons(addenda: pa.Array) -> pa.Array:
-    """`addendum.reason` of the few records that have one."""
-    if addenda.null_count == len(addenda):
-        return pa.nulls(len(addenda), pa.string())
-    reasons = [
-        reason
-        if text and isinstance(reason := _loosely(text.encode()).get("reason"), str)
-        else None
-        for text in addenda.to_pylist()
-    ]
-    return pa.array(reasons, pa.string())
 
 
 def unknown_fields(

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import pyarrow as pa
 
 from ctanalytics.lake import containers, loose
+from ctanalytics.lake.columns import plain
 from ctanalytics.lake.event_rows import EventRows, Origin
 from ctanalytics.lake.inflate import inflate
 from ctanalytics.records import object_key, schema
@@ -62,9 +63,15 @@ class Decoded:
     """What `Decoder.finish` hands out: rows by table, and faults."""
 
     events: pa.Table
+    """Rows of a day together, texts that repeat as dictionaries; see `EventRows.table`."""
     insights: pa.Table
     aggregated: pa.Table
     faults: list[Fault]
+
+    def in_file_order(self) -> Decoded:
+        """The same of one file, its events in the file's order and in schema.EVENTS' own types."""
+        events = plain(self.events).sort_by("source_row")
+        return replace(self, events=events.cast(schema.EVENTS))
 
 
 class _Size(NamedTuple):
@@ -210,7 +217,7 @@ def decode(data: bytes, *, key: str = "") -> Decoded:
     """
     decoder = Decoder()
     decoder.add("file", key, data)
-    return decoder.finish()
+    return decoder.finish().in_file_order()
 
 
 def _skipped(kind: str, size: _Size) -> Outcome:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import msgspec
+import pyarrow as pa
 
 from ctanalytics import aws as amazon
 from ctanalytics.aws_errors import LAKE, aws_errors, explain
@@ -30,6 +33,7 @@ class S3Store:
     prefix: str
     aws: LakeAws
     known_region: str = ""
+    is_local: ClassVar[bool] = False
 
     @property
     def uri(self) -> str:
@@ -54,6 +58,17 @@ class S3Store:
             self._client().put_object(
                 Bucket=self.bucket, Key=self._key(path), Body=bytes(data), **self._encryption()
             )
+
+    @contextlib.contextmanager
+    def create(self, path: str, *, durable: bool = True) -> Iterator[BinaryIO]:  # noqa: ARG002
+        """See `Store`; in S3 all is durable."""
+        file = io.BytesIO()
+        yield file
+        self.write(path, file.getvalue())
+
+    def buffer(self, path: str) -> pa.Buffer:
+        """See `Store`."""
+        return pa.py_buffer(self.read(path))
 
     def put_once(self, path: str, data: bytes) -> bool:
         """See `Store`."""

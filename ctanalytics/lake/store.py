@@ -12,11 +12,13 @@ import os
 import re
 import uuid
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, ClassVar, Protocol
 
 import msgspec
+import pyarrow as pa
 
 from ctanalytics import untrusted
 from ctanalytics.aws import bucket_of
@@ -36,6 +38,11 @@ class Store(Protocol):
         """The root: an absolute path, or s3://bucket/prefix."""
         ...
 
+    @property
+    def is_local(self) -> bool:
+        """Whether its files lie on this machine."""
+        ...
+
     def read(self, path: str) -> bytes:
         """Return a file's bytes; FileNotFoundError when it is absent."""
         ...
@@ -46,6 +53,18 @@ class Store(Protocol):
         Args:
             data: bytes, or what has the buffer protocol, as Arrow's buffers.
         """
+        ...
+
+    def create(self, path: str, *, durable: bool = True) -> AbstractContextManager[BinaryIO]:
+        """Write a file piece by piece; it has its name when the block ends without an error.
+
+        Args:
+            durable: whether it has to outlast a power cut; what a rerun makes anew need not.
+        """
+        ...
+
+    def buffer(self, path: str) -> pa.Buffer:
+        """Return a file's bytes, not copied where the system can map them."""
         ...
 
     def put_once(self, path: str, data: bytes) -> bool:
@@ -170,6 +189,7 @@ class LocalStore:
     """A lake in a folder, for its owner alone: folders 0700, files 0600."""
 
     uri: str
+    is_local: ClassVar[bool] = True
 
     def _path(self, path: str) -> Path:
         return Path(self.uri, checked(path))
@@ -181,17 +201,31 @@ class LocalStore:
 
     def write(self, path: str, data: bytes) -> None:
         """See `Store`."""
+        with self.create(path) as file:
+            file.write(data)
+
+    @contextlib.contextmanager
+    def create(self, path: str, *, durable: bool = True) -> Iterator[BinaryIO]:
+        """See `Store`."""
         target = self._path(path)
         with _local_errors(self.uri):
-            temporary = _write_temporary(target, data)
+            with _temporary(target, durable=durable) as (temporary, file):
+                yield file
             temporary.replace(target)
-            _sync_folder(target.parent)
+            if durable:
+                _sync_folder(target.parent)
+
+    def buffer(self, path: str) -> pa.Buffer:
+        """See `Store`."""
+        with _local_errors(self.uri), pa.memory_map(str(self._path(path))) as file:
+            return file.read_buffer()
 
     def put_once(self, path: str, data: bytes) -> bool:
         """See `Store`."""
         target = self._path(path)
         with _local_errors(self.uri):
-            temporary = _write_temporary(target, data)
+            with _temporary(target) as (temporary, file):
+                file.write(data)
             try:
                 # Unlike a rename, a link fails when the name is taken.
                 os.link(temporary, target)
@@ -280,19 +314,21 @@ def _local_errors(uri: str) -> Iterator[None]:
         ) from error
 
 
-def _write_temporary(target: Path, data: bytes) -> Path:
+@contextlib.contextmanager
+def _temporary(target: Path, *, durable: bool = True) -> Iterator[tuple[Path, BinaryIO]]:
+    """A file beside a target, on disk when the block ends, gone when the block fails."""
     _make_folder(target.parent)
     temporary = target.parent / f"{_TEMPORARY}{uuid.uuid4().hex}"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            yield temporary, file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    return temporary
 
 
 def _make_folder(folder: Path) -> None:

@@ -52,7 +52,7 @@ def decode(
     """Decode one file, and see that every record of it is a row or a fault."""
     decoder = Decoder(now=now, limits=limits or Limits())
     outcome = decoder.add("file", key, data)
-    result = Result(outcome, decoder.finish())
+    result = Result(outcome, decoder.finish().in_file_order())
     check_sum(result)
     return result
 

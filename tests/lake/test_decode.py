@@ -60,7 +60,7 @@ def test_a_row_tells_where_it_came_from(spoil: bool) -> None:
     path = key(7)
     decoder = Decoder(now=NOW, plan_id=42)
     decoder.add("trail-bucket", path, gzip.compress(document(records)))
-    rows = decoder.finish().events.to_pylist()
+    rows = decoder.finish().in_file_order().events.to_pylist()
     assert [row["source_row"] for row in rows] == [0, 1, 2]
     assert {row["source_object"] for row in rows} == {f"trail-bucket/{path}"}
     assert {row["plan_id"] for row in rows} == {42}
