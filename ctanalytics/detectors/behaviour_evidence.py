@@ -1,0 +1,130 @@
+"""The events behind a surprising principal-day: a statement that lists them, and what it lists."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ctanalytics import untrusted
+from ctanalytics.detectors.behaviour_facts import day_bounds, literal
+from ctanalytics.detectors.behaviour_features import Frame
+from ctanalytics.detectors.rates import minutes_text
+from ctanalytics.detectors.severity import Impact, error_class, is_sensitive
+from ctanalytics.engines.duckdb import Engine
+
+_IDS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """The events of an episode."""
+
+    sql: str
+    event_ids: list[str]
+    events: int
+    first: dt.datetime
+    last: dt.datetime
+    account_id: str | None
+    aws_region: str | None
+    impact: Impact
+
+
+def events_sql(frame: Frame, row: int, days: Sequence[tuple[dt.date, str | None]]) -> str:
+    """Return a statement that lists the events of a principal on some days, each with its condition."""
+    who = frame.rows.row(row, named=True)
+    start, end = day_bounds(days[0][0])[0], day_bounds(days[-1][0])[1]
+    if who["principal_arn"] is None:
+        principal = (
+            "coalesce(principal_arn, '') = ''\n"
+            "  and concat_ws(':', coalesce(principal_type, 'unknown'), account_id, "
+            f"coalesce(actor, principal_id)) = {literal(who['principal_key'])}"
+        )
+    else:
+        principal = f"principal_arn = {literal(who['principal_arn'])}"
+    lines = [
+        f"event_date >= date '{days[0][0]}'",
+        f"event_date <= date '{days[-1][0]}'",
+        f"event_time >= timestamptz '{start:%Y-%m-%d %H:%M:%S+00}'",
+        f"event_time < timestamptz '{end:%Y-%m-%d %H:%M:%S+00}'",
+        "event_time_status = 'ok'",
+        "coalesce(invoked_by, 'signin.amazonaws.com') = 'signin.amazonaws.com'",
+        principal,
+    ]
+    if len(days) == 1 and days[0][1]:
+        lines.append(f"({days[0][1]})")
+    elif len(days) > 1:
+        each = [
+            f"event_date = date '{day}'" + (f" and ({condition})" if condition else "")
+            for day, condition in days
+        ]
+        lines.append(f"({' or '.join(each)})")
+    where = "\n  and ".join(lines)
+    return f"select *\nfrom events\nwhere {where}\norder by event_time, event_id"
+
+
+def place(engine: Engine, sql: str) -> str:
+    """Say in how long and from where the events of a statement came."""
+    found = engine.sql(
+        "select min(event_time) as first, max(event_time) as last, count(*) as events, "
+        f"count(distinct source_ip_address) as addresses, min(source_ip_address) as address from ({sql})"
+    ).to_pylist()[0]
+    text = ""
+    if found["events"] > 1:
+        minutes = max(round((found["last"] - found["first"]).total_seconds() / 60), 1)
+        text += f" in {minutes_text(minutes)}"
+    if found["addresses"] == 1:
+        text += f" from {untrusted.one_line(found['address'], limit=60)}"
+    elif found["addresses"] > 1:
+        text += f" from {found['addresses']:,} addresses"
+    return text
+
+
+def read(engine: Engine, sql: str) -> Behind:
+    """Read what a statement over `events` lists, which is at least one event."""
+    groups = engine.sql(
+        "select account_id, aws_region, event_source, event_name, error_code, is_error, "
+        "coalesce(not read_only, false) as is_write, count(*) as events, "
+        "min(event_time) as first, max(event_time) as last "
+        f"from ({sql}) group by account_id, aws_region, event_source, event_name, error_code, is_error, "
+        "coalesce(not read_only, false)"
+    ).to_pylist()
+    ids = engine.sql(
+        f"select event_id from ({sql}) where event_id is not null "
+        f"order by event_time, event_id limit {_IDS}"
+    )
+    return Behind(
+        sql=sql,
+        event_ids=ids["event_id"].to_pylist(),
+        events=sum(group["events"] for group in groups),
+        first=min(group["first"] for group in groups),
+        last=max(group["last"] for group in groups),
+        account_id=_busiest(groups, "account_id"),
+        aws_region=_only(groups, "aws_region"),
+        impact=_impact(groups),
+    )
+
+
+def _busiest(groups: Sequence[dict[str, Any]], column: str) -> str | None:
+    counts: dict[str, int] = {}
+    for group in groups:
+        if group[column] is not None:
+            counts[group[column]] = counts.get(group[column], 0) + group["events"]
+    return min(counts, key=lambda value: (-counts[value], value), default=None)
+
+
+def _only(groups: Sequence[dict[str, Any]], column: str) -> str | None:
+    values = {group[column] for group in groups}
+    return values.pop() if len(values) == 1 else None
+
+
+def _impact(groups: Sequence[dict[str, Any]]) -> Impact:
+    done = [group for group in groups if not group["is_error"]]
+    if any(is_sensitive(group["event_source"], group["event_name"]) for group in done):
+        return "sensitive"
+    if any(group["is_write"] for group in done):
+        return "write"
+    if not done and any(error_class(group["error_code"]) == "denied" for group in groups):
+        return "denied"
+    return "read"
