@@ -43,9 +43,7 @@ class CtanalyticsError(Exception):
         return (_rebuild, (type(self), self.what, self.where, self.mend))
 
 
-def _rebuild(
-    kind: type[CtanalyticsError], what: str, where: str, mend: str
-) -> CtanalyticsError:
+def _rebuild(kind: type[CtanalyticsError], what: str, where: str, mend: str) -> CtanalyticsError:
     return kind(what, where=where, mend=mend)
 
 

@@ -30,7 +30,14 @@ def terminal(value: object, *, limit: int = 2_000) -> str:
 def _visible(character: str) -> str:
     if character in "\n\t":
         return character
-    if character in _BIDI or unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp"):
+    if character in _BIDI or unicodedata.category(character) in (
+        "Cc",
+        "Cf",
+        "Cs",
+        "Co",
+        "Zl",
+        "Zp",
+    ):
         point = ord(character)
         return f"\\x{point:02x}" if point < 256 else f"\\u{point:04x}"
     return character
