@@ -254,13 +254,9 @@ class _Run:
                 self.counts.bytes_read += sum(found["size_bytes"] for found in objects)
                 self.counts.states["todo"] = self.counts.state("todo") + len(objects)
                 continue
-            while objects:
-                plan = self._claimed(source, objects)
-                if plan is not None:
-                    break
-                # Another ingest was first: its objects may be ours too.
+            while not self._ended(source, objects):
+                # Another ingest had the number; what it leaves has to be settled first.
                 self.settle()
-                objects = self.known.unknown(objects, retry=self.retry)
 
     def _plans_of(self, source: Source, selection: Selection) -> Iterator[list[dict[str, Any]]]:
         """Unknown objects, in groups that fit one plan."""
@@ -284,22 +280,30 @@ class _Run:
         if waiting:
             yield waiting
 
-    def _claimed(self, source: Source, objects: list[dict[str, Any]]) -> plans.Plan | None:
-        """Claim the next plan number for these objects and run it; None when it was taken."""
+    def _ended(self, source: Source, objects: list[dict[str, Any]]) -> bool:
+        """Claim the next plan number for these objects and run it; False when it was taken."""
         plan_id = plans.roll_forward(self.lake)
         name = plans.lease_name(plan_id)
         with self.lake.lease(name, wait_seconds=_WAIT_SECONDS) as lease:
+            if plans.version(self.lake) >= plan_id:
+                return False
+            # Since they were listed, another ingest may have read some of them.
+            todo = self.known.unknown(objects, retry=self.retry) if self.known else objects
+            self.counts.known += len(objects) - len(todo)
+            if not todo:
+                return True
             plan = {
                 "plan_id": plan_id,
                 "owner": lease.holder,
                 "source": source.spec(),
                 "settings_hash": self.settings_hash,
-                "objects": objects,
+                "objects": todo,
             }
             if not plans.claim(self.lake, plan):
-                return None
+                self.counts.known -= len(objects) - len(todo)
+                return False
             self._run_plan(plan, own=True)
-        return plan
+        return True
 
     def _run_plan(self, plan: plans.Plan, *, own: bool) -> None:
         plan_id = plan["plan_id"]

@@ -64,8 +64,8 @@ class Peers:
     def like(self, group: int) -> npt.NDArray[np.bool_]:
         """Tell which rows of the frame a group is compared with: all when it is small."""
         if self.is_small(group):
-            return self.group >= 0
-        return self.group == group
+            return np.ones(len(self.group), np.bool_)
+        return np.equal(self.group, group)
 
     def is_small(self, group: int) -> bool:
         """Tell whether a group is too small to be a measure."""

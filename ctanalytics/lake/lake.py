@@ -23,6 +23,9 @@ from ctanalytics.lake import layout
 from ctanalytics.lake.lease import Lease
 from ctanalytics.lake.store import Store, open_store
 
+CREATE_LEASE: Final = "create"
+"""Held while a lake is made; of no use once it is there."""
+
 _INGEST: Final = "ingest"
 _CONFIGURATION: Final = {"delta.checkpointInterval": "20"}
 _COMMIT_TRIES: Final = 20
@@ -71,7 +74,7 @@ class Lake:
                     mend="name an empty or a new place with --lake",
                 )
             store.probe()
-            lease = Lease.acquire(store, "create")
+            lease = Lease.acquire(store, CREATE_LEASE)
             try:
                 _make(store)
             finally:

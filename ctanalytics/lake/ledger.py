@@ -23,12 +23,16 @@ SET_ASIDE: Final = frozenset(("quarantined", "partial"))
 _COLUMNS: Final = ("bucket", "key", "etag", "state", "storage_class", "sha256", "plan_id")
 
 
+_EMPTY: Final = pl.DataFrame(pl.from_arrow(schema.LOG_FILES.empty_table().select(_COLUMNS)))
+
+
 @dataclass
 class Ledger:
     """The newest row of each object, held in memory for the length of an ingest."""
 
     lake: Lake
     _frame: pl.DataFrame = field(init=False, repr=False)
+    _files: frozenset[str] = field(default=frozenset(), init=False)
     _version: int = field(default=-1, init=False)
 
     def refresh(self) -> None:
@@ -36,23 +40,24 @@ class Ledger:
         version = self.lake.ingest_version("log_files")
         if version == self._version:
             return
-        tables = [
-            pq.ParquetFile(
-                pa.BufferReader(self.lake.store.read(path.removeprefix(self.lake.uri).lstrip("/")))
-            ).read(columns=list(_COLUMNS))
-            for path in self.lake.files("log_files")
-        ]
-        rows = (
-            pa.concat_tables(tables) if tables else schema.LOG_FILES.empty_table().select(_COLUMNS)
-        )
+        files = frozenset(self.lake.files("log_files"))
+        # Files are added, one or a few a plan; where some are gone, all is read anew.
+        goes_on = self._version >= 0 and self._files <= files
+        frames = [self._read(path) for path in sorted(files - self._files if goes_on else files)]
+        known = [self._frame] if goes_on else [_EMPTY]
         self._frame = (
-            pl.DataFrame(pl.from_arrow(rows))
+            pl.concat([*known, *frames])
             .sort("plan_id", maintain_order=True)
             # A row that read nothing (denied, changed under our hands) knows no content.
             .with_columns(pl.col("sha256").forward_fill().over("bucket", "key"))
-            .unique(["bucket", "key"], keep="last")
+            .unique(["bucket", "key"], keep="last", maintain_order=True)
         )
-        self._version = version
+        self._files, self._version = files, version
+
+    def _read(self, path: str) -> pl.DataFrame:
+        data = self.lake.store.read(path.removeprefix(self.lake.uri).lstrip("/"))
+        rows = pq.ParquetFile(pa.BufferReader(data)).read(columns=list(_COLUMNS))
+        return pl.DataFrame(pl.from_arrow(rows))
 
     def is_empty(self) -> bool:
         """Tell whether no object was ever read."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ctanalytics.errors import LakeError, LakeNewer
 from ctanalytics.lake import staging
-from ctanalytics.lake.lake import Lake
+from ctanalytics.lake.lake import CREATE_LEASE, Lake
 from ctanalytics.lake.layout import INGEST_TABLES
 
 PLAN_FORMAT: Final = 1
@@ -82,8 +82,9 @@ def sweep(lake: Lake) -> None:
     for folder in sorted(folders):
         if folder <= staging.folder(done):
             lake.store.delete_tree(folder)
-    for path in list(lake.store.list("leases/plan-")):
-        if path <= f"leases/{lease_name(done)}.json":
+    for path in list(lake.store.list("leases/")):
+        of_plan = path.startswith("leases/plan-") and path <= f"leases/{lease_name(done)}.json"
+        if of_plan or path == f"leases/{CREATE_LEASE}.json":
             lake.store.delete(path)
 
 
