@@ -285,13 +285,8 @@ class _Run:
         plan_id = plans.roll_forward(self.lake)
         name = plans.lease_name(plan_id)
         with self.lake.lease(name, wait_seconds=_WAIT_SECONDS) as lease:
-            if plans.version(self.lake) >= plan_id:
-                return False
             # Since they were listed, another ingest may have read some of them.
             todo = self.known.unknown(objects, retry=self.retry) if self.known else objects
-            self.counts.known += len(objects) - len(todo)
-            if not todo:
-                return True
             plan = {
                 "plan_id": plan_id,
                 "owner": lease.holder,
@@ -299,10 +294,11 @@ class _Run:
                 "settings_hash": self.settings_hash,
                 "objects": todo,
             }
-            if not plans.claim(self.lake, plan):
-                self.counts.known -= len(objects) - len(todo)
+            if todo and not plans.claim(self.lake, plan):
                 return False
-            self._run_plan(plan, own=True)
+            self.counts.known += len(objects) - len(todo)
+            if todo:
+                self._run_plan(plan, own=True)
         return True
 
     def _run_plan(self, plan: plans.Plan, *, own: bool) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -61,7 +61,9 @@ class Engine:
         run("set timezone = 'UTC'")
         run("set autoinstall_known_extensions = false")
         run("set autoload_known_extensions = false")
-        run("set enable_progress_bar = false")
+        # In a notebook without its widgets DuckDB refuses even to switch the bar off.
+        with suppress(duckdb.InvalidInputException):
+            run("set enable_progress_bar = false")
         if self.threads:
             run(f"set threads = {int(self.threads)}")
         if self.memory_bytes:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import random
 import signal
-import subprocess
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from ctanalytics.lake.layout import INGEST_TABLES
-from tests.app.ingesting import ask, leftovers, rows, run, start
+from tests.app.ingesting import Forker, ask, contents, leftovers, run, start
 from tests.logs import corpus, document, record, write
 
 FILES = 8
 LIMITS = {"plan_objects": 2, "part_objects": 1}
-KILLS = 18
+KILLS = 16
+Contents = dict[str, Counter[str]]
 DEADLINE = 60.0
 
 
@@ -37,46 +39,58 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(logs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lake that one quiet run has made."""
+def undisturbed(logs: Path, tmp_path_factory: pytest.TempPathFactory) -> Contents:
+    """What a lake holds that one quiet run has made."""
     lake = tmp_path_factory.mktemp("lakes") / "undisturbed"
     assert run(logs, lake, **LIMITS).objects_listed == FILES
-    return lake
+    return contents(lake)
 
 
-def is_like(lake: Path, undisturbed: Path) -> None:
-    for table in INGEST_TABLES:
-        assert rows(lake, table) == rows(undisturbed, table), table
+@pytest.fixture(scope="module")
+def forker() -> Iterator[Forker]:
+    made = Forker()
+    yield made
+    made.close()
+
+
+def is_like(lake: Path, undisturbed: Contents) -> None:
+    assert contents(lake) == undisturbed
     assert leftovers(lake) == []
-    states = ask(lake, "select key from ingest_files")
-    assert len(states) == len({row["key"] for row in states}) == FILES
-
-
-def kill(process: subprocess.Popen[str], how: signal.Signals = signal.SIGKILL) -> bool:
-    """End a process; tell whether it was still at work."""
-    process.send_signal(how)
-    out, _ = process.communicate(timeout=DEADLINE)
-    return not out
+    assert undisturbed["log_files"].total() == FILES
 
 
 def test_killed_at_random_moments_and_run_again_is_one_run(
-    logs: Path, undisturbed: Path, tmp_path: Path
+    logs: Path, undisturbed: Contents, forker: Forker, tmp_path: Path
 ) -> None:
     rng = random.Random(20130)
+    signals = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
     kills = lakes = 0
     while kills < KILLS:
         lake = tmp_path / f"lake{lakes}"
         lakes += 1
         for _ in range(6):
-            workers = rng.choice((1, 1, 1, 2))
-            process = start(logs, lake, workers=workers, **LIMITS)
-            time.sleep(rng.uniform(0, 1.4 if workers > 1 else 0.7))
-            how = rng.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT))
-            if not kill(process, how):
-                break  # it had ended before
+            pid = forker.start(logs, lake, **LIMITS)
+            time.sleep(rng.uniform(0, 0.6))
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, rng.choice(signals))
+            if forker.ended_well():
+                break
             kills += 1
         run(logs, lake, **LIMITS)
         is_like(lake, undisturbed)
+
+
+def test_killed_with_its_workers_and_run_again_is_one_run(
+    logs: Path, undisturbed: Contents, tmp_path: Path
+) -> None:
+    rng = random.Random(3)
+    for _ in range(3):
+        process = start(logs, tmp_path / "lake", workers=2, **LIMITS)
+        time.sleep(rng.uniform(0.7, 1.5))
+        process.kill()
+        process.communicate()
+    run(logs, tmp_path / "lake", **LIMITS)
+    is_like(tmp_path / "lake", undisturbed)
 
 
 def exists(pattern: str) -> Callable[[Path], bool]:
@@ -99,21 +113,26 @@ STEPS: dict[str, Callable[[Path], bool]] = {
 
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_at_a_step_and_run_again_is_one_run(
-    step: str, logs: Path, undisturbed: Path, tmp_path: Path
+    step: str, logs: Path, undisturbed: Contents, forker: Forker, tmp_path: Path
 ) -> None:
     lake = tmp_path / "lake"
-    process = start(logs, lake, **LIMITS)
-    until = time.monotonic() + DEADLINE
-    while not STEPS[step](lake) and process.poll() is None and time.monotonic() < until:
-        time.sleep(0.0005)
-    assert kill(process), "the run was over before it could be killed"
+    pid = forker.start(logs, lake, **LIMITS)
+    wait_for(step, lake)
+    os.kill(pid, signal.SIGKILL)
+    assert not forker.ended_well(), "the run was over before it could be killed"
     run(logs, lake, **LIMITS)
     is_like(lake, undisturbed)
 
 
+def wait_for(step: str, lake: Path) -> None:
+    until = time.monotonic() + DEADLINE
+    while not STEPS[step](lake) and time.monotonic() < until:
+        time.sleep(0.0005)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_two_ingests_of_one_source_at_once_lose_nothing_and_double_nothing(
-    workers: int, logs: Path, undisturbed: Path, tmp_path: Path
+    workers: int, logs: Path, undisturbed: Contents, tmp_path: Path
 ) -> None:
     lake = tmp_path / "lake"
     processes = [start(logs, lake, wait=True, workers=workers, **LIMITS) for _ in range(2)]
@@ -127,25 +146,30 @@ def test_two_ingests_of_one_source_at_once_lose_nothing_and_double_nothing(
         assert process.returncode == 0, error
         counts = json.loads(out)
         read, written = read + counts[0], written + counts[1]
-    assert written == sum(
-        sum(rows(lake, table).values()) for table in ("events", "event_conflicts")
-    )
+    found = contents(lake)
+    assert written == found["events"].total() + found["event_conflicts"].total()
     assert read == sum(row["records"] for row in ask(lake, "select records from ingest_files"))
     # Who comes first with which plan is open, so of equal copies either may be the one that stays.
-    origin = ("source_object", "source_row")
-    assert rows(lake, but=origin) == rows(undisturbed, but=origin)
-    assert rows(lake, "log_files") == rows(undisturbed, "log_files")
+    assert without_origin(found["events"]) == without_origin(undisturbed["events"])
+    assert found["log_files"] == undisturbed["log_files"]
     assert leftovers(lake) == []
 
 
+def without_origin(rows: Counter[str]) -> Counter[str]:
+    made: Counter[str] = Counter()
+    for text, count in rows.items():
+        row = json.loads(text)
+        del row["source_object"], row["source_row"]
+        made[json.dumps(row)] += count
+    return made
+
+
 def test_an_ingest_waits_for_one_at_work_and_takes_over_when_that_dies(
-    logs: Path, undisturbed: Path, tmp_path: Path
+    logs: Path, undisturbed: Contents, tmp_path: Path
 ) -> None:
     lake = tmp_path / "lake"
     first = start(logs, lake, **LIMITS)
-    until = time.monotonic() + DEADLINE
-    while not STEPS["the-plan-is-claimed"](lake) and time.monotonic() < until:
-        time.sleep(0.0005)
+    wait_for("the-plan-is-claimed", lake)
     first.send_signal(signal.SIGSTOP)
     second = start(logs, lake, **LIMITS)
     time.sleep(1.0)
