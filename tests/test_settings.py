@@ -1,0 +1,147 @@
+"""Settings: which place wins, and all faults at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ctanalytics.errors import SettingsError, UsageError
+from ctanalytics.settings import Settings, load
+
+
+def toml(folder: Path, text: str) -> Path:
+    path = folder / "ctanalytics.toml"
+    path.write_text(text)
+    return path
+
+
+def faults(*arguments: Any, **named: Any) -> str:
+    with pytest.raises(SettingsError) as caught:
+        load(*arguments, **named)
+    assert caught.value.exit_code == 2
+    assert caught.value.mend
+    return caught.value.what
+
+
+def test_without_any_place_the_defaults_stand(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load(environ={}) == Settings()
+
+
+def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
+    file = toml(
+        tmp_path,
+        'lake = "of-file"\n[ingest]\nworkers = 1\nplan_objects = 11\npart_objects = 12\n'
+        '[source_aws]\nprofile = "file"\n',
+    )
+    environ = {"CTANALYTICS_INGEST_WORKERS": "2", "CTANALYTICS_INGEST_PLAN_OBJECTS": "22"}
+    found = load({"ingest.workers": 3, "lake": None}, environ=environ, file=file)
+    assert found.ingest.workers == 3
+    assert found.ingest.plan_objects == 22
+    assert found.ingest.part_objects == 12
+    assert (found.lake, found.source_aws.profile) == ("of-file", "file")
+    assert found.ingest.part_bytes == Settings().ingest.part_bytes
+
+
+def test_the_file_lies_in_the_folder_or_where_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    toml(tmp_path, 'lake = "here"')
+    other = tmp_path / "other.toml"
+    other.write_text('lake = "there"')
+    assert load(environ={}).lake == "here"
+    assert load(environ={"CTANALYTICS_CONFIG": str(other)}).lake == "there"
+    named = load(environ={"CTANALYTICS_CONFIG": "nowhere"}, file=tmp_path / "ctanalytics.toml")
+    assert named.lake == "here"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "expected"),
+    [
+        ("CTANALYTICS_QUIET", "true", ("quiet", True)),
+        ("CTANALYTICS_QUIET", "0", ("quiet", False)),
+        ("CTANALYTICS_SOURCES", "a,s3://b/c", ("sources", ["a", "s3://b/c"])),
+        ("CTANALYTICS_LAKE", "123", ("lake", "123")),
+    ],
+)
+def test_a_variable_is_read_as_its_settings_kind(
+    variable: str, text: str, expected: tuple[str, Any]
+) -> None:
+    assert getattr(load(environ={variable: text}), expected[0]) == expected[1]
+
+
+def test_all_faults_are_told_at_once_with_their_places(tmp_path: Path) -> None:
+    file = toml(
+        tmp_path, 'lak = "x"\n[ingest]\nworkers = "many"\nspeed = 9\n[detekt]\nbudget = 1\n'
+    )
+    text = faults({"detect.budget": "lots"}, environ={"CTANALYTICS_REPORT_TOP": "ten"}, file=file)
+    for part in (
+        f"lak ({file})",
+        f"ingest.speed ({file})",
+        f"detekt.budget ({file})",
+        f"ingest.workers ({file})",
+        "detect.budget (--budget)",
+        "report.top (CTANALYTICS_REPORT_TOP)",
+    ):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ingest.workers", -1),
+        ("ingest.plan_bytes", 0),
+        ("ingest.part_objects", -5),
+        ("ingest.part_unpacked_bytes", 0),
+        ("ingest.requests_in_flight", 0),
+        ("detect.budget", 0),
+        ("detect.budget", float("nan")),
+        ("emit.min_severity", "worst"),
+        ("log_format", "xml"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_by_name(name: str, value: Any) -> None:
+    assert name in faults({name: value}, environ={})
+
+
+def test_several_values_out_of_range_are_told_together() -> None:
+    text = faults({"ingest.workers": -1, "detect.budget": -1, "log_format": "xml"}, environ={})
+    assert all(name in text for name in ("ingest.workers", "detect.budget", "log_format"))
+
+
+def test_a_file_that_is_no_toml_is_said_with_the_line(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="line 1") as caught:
+        load(environ={}, file=toml(tmp_path, "what\nlake = 'x'"))
+    assert caught.value.where.endswith("ctanalytics.toml")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"lake = 'a'\x00"])
+def test_a_file_that_is_no_text_is_said(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "ctanalytics.toml"
+    path.write_bytes(content)
+    assert "TOML" in faults(environ={}, file=path)
+
+
+def test_a_file_that_is_not_there_is_said_when_it_was_named(tmp_path: Path) -> None:
+    assert "no such settings file" in faults(environ={}, file=tmp_path / "x.toml")
+    variable = {"CTANALYTICS_CONFIG": str(tmp_path / "x.toml")}
+    assert "no such settings file" in faults(environ=variable)
+
+
+@pytest.mark.parametrize("text", ["ingest = 3", "lake = {a = 1}", "sources = 'x'", "[lake]\na = 1"])
+def test_a_value_of_the_wrong_shape_is_refused(tmp_path: Path, text: str) -> None:
+    faults(environ={}, file=toml(tmp_path, text))
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(AttributeError):
+        Settings().lake = "x"  # type: ignore[misc]
+
+
+def test_a_wrong_setting_is_a_usage_error() -> None:
+    assert issubclass(SettingsError, UsageError)
