@@ -415,6 +415,31 @@ def test_a_dead_plan_whose_source_is_gone_is_deferred_and_comes_when_it_is_back(
     assert leftovers(lake) == []
 
 
+def test_a_dead_plan_of_a_bucket_that_may_not_be_read_stops_no_other_source(
+    logs: Path, lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    write(logs / "a.json.gz", [record(1)])
+    left_plan(lake, logs, "a.json.gz")
+    store = Lake.open(lake).store
+    plan = json.loads(store.read(plans.plan_path(1)))
+    plan["source"] |= {"source": "s3://some-bucket/x", "region": "eu-west-1"}
+    plan["objects"][0] |= {"bucket": "some-bucket", "key": "x/a.json.gz"}
+    store.write(plans.plan_path(1), json.dumps(plan).encode())
+    result = run(logs, lake)
+    assert (result.records_written, result.complete) == (1, False)
+    found = ask(lake, "select bucket, state from ingest_files order by plan_id")
+    assert [tuple(row.values()) for row in found] == [
+        ("some-bucket", "deferred"),
+        ("file", "ingested"),
+    ]
+    assert leftovers(lake) == []
+
+
 def test_an_object_that_is_gone_stops_no_plan(logs: Path, lake: Path) -> None:
     write(logs / "a.json.gz", [record(1)])
     left_plan(lake, logs, "gone.json.gz", "a.json.gz")
