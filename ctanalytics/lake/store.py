@@ -28,6 +28,8 @@ from ctanalytics.settings import LakeAws
 _TEMPORARY = ".tmp-"
 # Delta decodes the first and refuses the others; DuckDB takes the last for a partition.
 _UNUSABLE = re.compile(r"%[0-9a-f]{2}|\\|[\x00-\x1f\x7f]|(?:^|/)event_date=", re.I)
+# Delta cuts a key at the first two; DuckDB takes the others for a pattern.
+_UNUSABLE_IN_S3 = re.compile(r"[#?*\[]|//")
 
 
 class Store(Protocol):
@@ -123,10 +125,11 @@ def open_store(uri: str, aws: LakeAws) -> Store:
         UsageError: the place is neither a folder nor s3://bucket/prefix.
     """
     place = bucket_of(uri)
-    if _UNUSABLE.search(uri if place else str(Path(uri).absolute())):
+    odd = _UNUSABLE.search(uri if place else str(Path(uri).absolute()))
+    if odd or (place and _UNUSABLE_IN_S3.search(place[1].strip("/"))):
         raise UsageError(
             "a lake can't be at a path with a backslash, a control character, % before two hex "
-            "digits, or a folder event_date=...",
+            "digits, or a folder event_date=...; in S3 not with # ? * [ or // either",
             where=untrusted.one_line(uri),
             mend="name another place with --lake",
         )

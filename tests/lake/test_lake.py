@@ -144,6 +144,12 @@ def test_a_path_that_a_reader_would_misread_is_refused(tmp_path: Path, name: str
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("prefix", ["a#b", "a?b", "a*b", "a[b]", "a//b"])
+def test_a_prefix_that_a_reader_would_misread_is_refused(prefix: str) -> None:
+    with pytest.raises(UsageError, match="in S3"):
+        Lake.create(f"s3://bucket/{prefix}/lake")
+
+
 def test_a_file_in_the_place_of_a_lake_is_said(tmp_path: Path) -> None:
     (tmp_path / "lake").write_text("mine")
     with pytest.raises(LakeError):
