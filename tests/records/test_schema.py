@@ -8,7 +8,16 @@ import pytest
 from ctanalytics.lake.layout import INGEST_TABLES, PARTITION, TABLES
 from ctanalytics.records import identity, schema
 
-ALLOWED = (pa.string(), pa.bool_(), pa.int8(), pa.int32(), pa.int64(), pa.float64(), pa.date32())
+ALLOWED = (
+    pa.string(),
+    pa.binary(),
+    pa.bool_(),
+    pa.int8(),
+    pa.int32(),
+    pa.int64(),
+    pa.float64(),
+    pa.date32(),
+)
 
 
 @pytest.mark.parametrize("table", TABLES)
