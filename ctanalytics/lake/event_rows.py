@@ -168,11 +168,10 @@ class EventRows:
         return self._days.setdefault(name, _Day())
 
     def _table_of(self, day: _Day, plan_id: int) -> pa.Table:
-        rows = pa.Table.from_batches(day.chunks).combine_chunks()
+        rows = pa.Table.from_batches(day.chunks)
         day.chunks.clear()
-        texts = {name: rows[name].chunk(0) for name in rows.column_names}
-        texts["is_error"] = columns.is_error(texts)
-        made = columns.with_dictionaries(texts)
+        made = columns.with_dictionaries(rows)
+        made["is_error"] = columns.is_error(rows)
         for name, parse, kinds in _PARSED:
             made |= zip(kinds, columns.parsed(made[name], parse, kinds.values()), strict=True)
         made["source_ip_kind"] = columns.address_kinds(made["source_ip_address"])
