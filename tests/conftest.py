@@ -1,9 +1,9 @@
-"""What all tests share."""
+"""What holds for all tests."""
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 
-# No test is timed: machines are shared, and a slow second says nothing about the code.
-settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A busy machine is no fault of the code: how long an example takes decides nothing.
+settings.register_profile("project", deadline=None)
 settings.load_profile("project")
