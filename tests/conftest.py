@@ -1,9 +1,9 @@
-"""What holds for all tests."""
+"""What all tests share."""
 
 from __future__ import annotations
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-# A busy machine is no fault of the code: how long an example takes decides nothing.
-settings.register_profile("project", deadline=None)
+# No test is timed: machines are shared, and a slow second says nothing about the code.
+settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")
