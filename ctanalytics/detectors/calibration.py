@@ -35,7 +35,8 @@ def surprise(values: Floats, pool: Floats, *, least_scale: float = _LEAST_SCALE)
     Args:
         values: deviations, larger = more abnormal; NaN gives 0.
         pool: deviations of normal days; NaN are left out; in any order.
-        least_scale: of the tail, however equal the pool's values are; in units of the deviation.
+        least_scale: of the tail, however equal the pool's values are, in units of the deviation;
+            wider by MIN_POOL / n for a pool of fewer values than that.
 
     Returns:
         -log10 p, never negative; 0 for all when the pool is empty.
@@ -46,7 +47,9 @@ def surprise(values: Floats, pool: Floats, *, least_scale: float = _LEAST_SCALE)
         return np.zeros(len(values))
     body = known[min(int(_BODY * count), count - 1)]
     tail = known[min(int(_TAIL * count), count - 1)]
-    scale = max((tail - body) / math.log(_RATIO), least_scale)
+    # Few values tell little of their tail: the fewer, the wider it is taken to be.
+    least = least_scale * max(1.0, MIN_POOL / count)
+    scale = max((tail - body) / math.log(_RATIO), least)
     sigma = scale * math.log(_RATIO) * SHAPE / (_RATIO**SHAPE - 1)
     at_least = count - np.searchsorted(known, values, side="left")
     counted = -np.log10((1.0 + at_least) / (count + 1.0))

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from ctanalytics.detectors import rates, surges
 from ctanalytics.detectors.base import Context, DetectorResult, Window
-from ctanalytics.detectors.rates import Kind, Rates
+from ctanalytics.detectors.rates import Api, Kind, Rates
 from ctanalytics.detectors.severity import error_class, severity
 from ctanalytics.detectors.surges import Surge
 
@@ -35,17 +35,21 @@ def error_rate(context: Context, window: Window) -> DetectorResult:
     rows = [
         _anomaly(context, loaded, surge, theta)
         for surge in found
-        if error_class(rates.api(loaded.series, surge.series).error_code) != "benign"
+        if _class(rates.api(loaded.series, surge.series)) != "benign"
     ]
     rows = [row for row in rows if row["ended_at"] is None or row["ended_at"] > window.since]
     return DetectorResult(rates.table(rows), notes=loaded.notes)
+
+
+def _class(who: Api) -> str:
+    return error_class(who.error_code, who.event_name)
 
 
 def _anomaly(context: Context, loaded: Rates, found: Surge, theta: float) -> dict[str, Any]:
     who = rates.api(loaded.series, found.series)
     start, end = loaded.series.time(found.start), loaded.series.time(found.end)
     behind = rates.span(context, who, ERRORS, start, end)
-    kind = error_class(who.error_code)
+    kind = _class(who)
     most = behind.most("userIdentityArn")
     by = (
         f", {'all' if most.insight == behind.calls else 'mostly'} to {rates.short_principal(most.value)}"

@@ -10,13 +10,17 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 BASELINE_DAYS: Final = 7
+START_MINUTES: Final = 5
+"""A Start is averaged over the first five minutes, as in the records that AWS published."""
+
 _DECIMALS: Final = 10
 _MOST_VALUES: Final = 5
+_OTHER: Final = "other"
 _VERSION: Final = "1.09"
 
 
@@ -44,13 +48,14 @@ class Facts:
     end: dt.datetime | None
     """None while it goes on: there is no End record yet."""
     start_calls: int
-    """Calls of the first `start_minutes` minutes."""
-    start_minutes: int
+    """Calls of the first START_MINUTES minutes."""
     calls: int
     """Calls from start to end."""
     baseline_calls: int
-    attributions: dict[str, Sequence[Share]]
+    attributions: Mapping[str, Sequence[Share]]
     """By attribute name: userIdentityArn, userAgent, errorCode."""
+    start_attributions: Mapping[str, Sequence[Share]]
+    """The same of the first START_MINUTES minutes."""
 
 
 def baseline_start(start: dt.datetime) -> dt.datetime:
@@ -66,13 +71,15 @@ def average(calls: int, minutes: int) -> float:
 
 def records(facts: Facts) -> dict[str, dict[str, Any] | None]:
     """Return {"start": record, "end": record or None}; both share their sharedEventID."""
-    first = _record(facts, "Start", facts.start, facts.start_calls, facts.start_minutes, 1)
+    first = _record(
+        facts, "Start", facts.start, facts.start_calls, START_MINUTES, facts.start_attributions
+    )
     if facts.end is None:
         return {"start": first, "end": None}
     minutes = max((facts.end - facts.start) // dt.timedelta(minutes=1), 1)
     return {
         "start": first,
-        "end": _record(facts, "End", facts.end, facts.calls, minutes, minutes),
+        "end": _record(facts, "End", facts.end, facts.calls, minutes, facts.attributions),
     }
 
 
@@ -92,7 +99,12 @@ def renamed(
 
 
 def _record(
-    facts: Facts, state: str, moment: dt.datetime, calls: int, minutes: int, duration: int
+    facts: Facts,
+    state: str,
+    moment: dt.datetime,
+    calls: int,
+    minutes: int,
+    attributions: Mapping[str, Sequence[Share]],
 ) -> dict[str, Any]:
     since = baseline_start(facts.start)
     baseline_minutes = (facts.start - since) // dt.timedelta(minutes=1)
@@ -109,12 +121,12 @@ def _record(
         "statistics": {
             "baseline": {"average": average(facts.baseline_calls, baseline_minutes)},
             "insight": {"average": average(calls, minutes)},
-            "insightDuration": duration,
+            "insightDuration": minutes,
             "baselineDuration": baseline_minutes,
         },
         "attributions": [
-            _attribution(name, shares, calls, facts.calls, minutes, baseline_minutes)
-            for name, shares in facts.attributions.items()
+            _attribution(name, shares, minutes, baseline_minutes)
+            for name, shares in attributions.items()
         ],
     }
     return {
@@ -131,28 +143,22 @@ def _record(
 
 
 def _attribution(
-    name: str,
-    shares: Sequence[Share],
-    calls: int,
-    all_calls: int,
-    minutes: int,
-    baseline_minutes: int,
+    name: str, shares: Sequence[Share], minutes: int, baseline_minutes: int
 ) -> dict[str, Any]:
-    """At most five values each, largest first; a Start's values are in proportion to the whole."""
-    part = calls / all_calls if all_calls else 0.0
-    now = sorted((s for s in shares if s.insight), key=lambda s: (-s.insight, s.value))
-    usual = sorted((s for s in shares if s.baseline), key=lambda s: (-s.baseline, s.value))
     return {
         "attribute": name,
-        "insight": [
-            {"value": s.value, "average": round(s.insight * part / minutes, _DECIMALS)}
-            for s in now[:_MOST_VALUES]
-        ],
-        "baseline": [
-            {"value": s.value, "average": average(s.baseline, baseline_minutes)}
-            for s in usual[:_MOST_VALUES]
-        ],
+        "insight": _values([(s.value, s.insight) for s in shares], minutes),
+        "baseline": _values([(s.value, s.baseline) for s in shares], baseline_minutes),
     }
+
+
+def _values(counts: Sequence[tuple[str, int]], minutes: int) -> list[dict[str, Any]]:
+    """At most five values, largest first; what is beyond them is one value, so that all add up."""
+    ordered = sorted((c for c in counts if c[1]), key=lambda c: (-c[1], c[0]))
+    if len(ordered) > _MOST_VALUES:
+        rest = sum(count for _, count in ordered[_MOST_VALUES - 1 :])
+        ordered = [*ordered[: _MOST_VALUES - 1], (_OTHER, rest)]
+    return [{"value": value, "average": average(count, minutes)} for value, count in ordered]
 
 
 def _id(anomaly_id: str, part: str) -> str:

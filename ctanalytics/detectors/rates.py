@@ -33,6 +33,10 @@ from ctanalytics.findings import ANOMALIES, anomaly_id, series_key
 LEAST_THETA: Final = 3.0
 """However few series a lake has, one look in a thousand normal days is no page."""
 
+_LOADED_DAYS: Final = 2 * HISTORY_DAYS + POOL_DAYS + 3
+"""A day's pool reaches back 14 days, the record of each of these 28, the expectation of each of
+those 28 and 3: with all of them loaded a day's result doesn't depend on where the window starts."""
+
 _EVIDENCE: Final = 100
 _CHART_POINTS: Final = 288
 _CHART_MINUTES: Final = 5
@@ -51,19 +55,19 @@ class Rates:
 
 
 def load(context: Context, window: Window, statement: str) -> Rates:
-    """Read minute counts of the window and of the six weeks before it.
+    """Read minute counts of the window and of all the history that its days depend on.
 
     Args:
         statement: detectors/call_minutes or detectors/error_minutes.
     """
     midnight = window.since.replace(hour=0, minute=0, second=0, microsecond=0)
-    start = midnight - dt.timedelta(days=HISTORY_DAYS + POOL_DAYS)
+    start = midnight - dt.timedelta(days=_LOADED_DAYS)
     days = (window.until - start) // dt.timedelta(days=1) + 1
     if window.until == start + dt.timedelta(days=days - 1):
         days -= 1
     span = {"since": start, "until": window.until}
-    series = Series.from_minutes(context.engine.run(statement, **span), start, days)
     hours = context.engine.run("detectors/region_hours", **span)
+    series = Series.from_minutes(context.engine.run(statement, **span), start, days, hours)
     masked = silent_days(series, hours, window.until)
     return Rates(
         series,
@@ -77,9 +81,7 @@ def load(context: Context, window: Window, statement: str) -> Rates:
 
 def _history_notes(series: Series, window: Window) -> list[str]:
     """Which accounts have too little history for rates, and from when on they will have it."""
-    first: dict[str, int] = {}
-    for account, day in zip(series.keys["account_id"], series.first_day.tolist(), strict=True):
-        first[account] = min(first.get(account, day), day)
+    first = dict(zip(series.keys["account_id"], series.logged_day.tolist(), strict=True))
     notes = []
     for account, day in sorted(first.items(), key=lambda item: str(item[0])):
         speaks = series.time(day * 1_440) + dt.timedelta(days=WARM_DAYS)
@@ -156,6 +158,8 @@ class Span:
     calls: int
     event_ids: list[str]
     shares: dict[str, list[Share]]
+    first_shares: dict[str, list[Share]]
+    """Of the first five minutes."""
 
     def most(self, attribute: str) -> Share | None:
         """The value with the most calls beyond its usual."""
@@ -172,14 +176,27 @@ def span(context: Context, found: Api, kind: Kind, start: dt.datetime, end: dt.d
     ids = context.engine.run(
         "detectors/evidence", since=start, until=end, limit=_EVIDENCE, **parameters
     )
-    usual = {(row["attribute"], row["value"]): row["calls"] for row in before.to_pylist()}
-    counts = {(row["attribute"], row["value"]): row["calls"] for row in now.to_pylist()}
+    first = context.engine.run(
+        "detectors/attribution",
+        since=start,
+        until=start + dt.timedelta(minutes=insight.START_MINUTES),
+        **parameters,
+    )
+    shares = _shares(now, before)
+    calls = sum(share.insight for share in shares["errorCode"])
+    return Span(start, end, calls, ids["event_id"].to_pylist(), shares, _shares(first, before))
+
+
+def _shares(now: pa.Table, before: pa.Table) -> dict[str, list[Share]]:
+    counts, usual = (
+        {(row["attribute"], row["value"]): row["calls"] for row in table.to_pylist()}
+        for table in (now, before)
+    )
     shares: dict[str, list[Share]] = {"userIdentityArn": [], "userAgent": [], "errorCode": []}
     for attribute, value in sorted({*usual, *counts}):
         key = (attribute, value)
         shares[attribute].append(Share(value, counts.get(key, 0), usual.get(key, 0)))
-    calls = sum(share.insight for share in shares["errorCode"])
-    return Span(start, end, calls, ids["event_id"].to_pylist(), shares)
+    return shares
 
 
 def surge_row(
@@ -205,15 +222,11 @@ def surge_row(
         insight_type=kind.insight_type,
         start=start,
         end=None if found.is_open else end,
-        start_calls=_calls(rates, found.series, found.start, found.start + 5),
-        start_minutes=5,
+        attributions=_attributed(behind.shares, kind),
+        start_attributions=_attributed(behind.first_shares, kind),
+        start_calls=sum(share.insight for share in behind.first_shares["errorCode"]),
         calls=behind.calls,
         baseline_calls=sum(share.baseline for share in behind.shares["errorCode"]),
-        attributions={
-            name: shares
-            for name, shares in behind.shares.items()
-            if name != "errorCode" or kind.insight_type == "ApiCallRateInsight"
-        },
         **who.columns(),
     )
     principal = behind.most("userIdentityArn")
@@ -247,9 +260,13 @@ def surge_row(
     }
 
 
-def _calls(rates: Rates, number: int, start: int, end: int) -> int:
-    who = np.array([number])
-    return int(rates.series.calls_in(who, np.array([start - 1]), np.array([end - 1]))[0])
+def _attributed(shares: dict[str, list[Share]], kind: Kind) -> dict[str, list[Share]]:
+    """An error rate names its code elsewhere, and so does not attribute it."""
+    return {
+        name: found
+        for name, found in shares.items()
+        if name != "errorCode" or kind.insight_type == "ApiCallRateInsight"
+    }
 
 
 def events_sql(found: Api, kind: Kind, start: dt.datetime, end: dt.datetime) -> str:

@@ -27,17 +27,9 @@ NEAR: Final = dt.timedelta(minutes=60)
 FIRM: Final = dt.timedelta(days=3)
 """What was published longer ago is not withdrawn, and what is found longer after is late."""
 
-_MATTERS: Final = (
-    "state",
-    "started_at",
-    "ended_at",
-    "severity",
-    "score",
-    "title",
-    "explanation",
-    "evidence",
-    "insight",
-)
+_MATTERS: Final = ("state", "started_at", "ended_at", "severity")
+"""What makes a new revision, besides a score that moved by a tenth: texts and evidence follow."""
+
 _GROUP: Final = ("detector", "kind", "series_key")
 _MINUTE: Final = dt.timedelta(minutes=1)
 _NONE: Final = dt.timedelta()
@@ -232,7 +224,8 @@ class _Matching:
             if not whole and all(spans[name] == stored[name] for name in spans):
                 return None
             row |= spans
-        return None if all(row[name] == stored[name] for name in _MATTERS) else row
+        same = all(row[name] == stored[name] for name in _MATTERS)
+        return None if same and round(row["score"], 1) == round(stored["score"], 1) else row
 
     def _joined(self, found: Row, stored: Row) -> Row:
         """State and span as found, but for the ends of the published one that the run can't see."""

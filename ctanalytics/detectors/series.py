@@ -24,7 +24,7 @@ DAY: Final = 1_440
 HISTORY_DAYS: Final = 28
 POOL_DAYS: Final = 14
 WARM_DAYS: Final = 7
-"""Of a series, before its own maxima say anything."""
+"""Of an account's logs, before the maxima of its series say anything."""
 
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _HALF_LIFE_DAYS: Final = 10.0
@@ -48,10 +48,24 @@ class Series:
     calls: Ints
     start: dt.datetime
     days: int
+    logged_day: Ints
+    """(series,) the first day from which the account has logs: before it nothing is known, after
+    it a day without calls is a day of no calls."""
 
     @classmethod
-    def from_minutes(cls, minutes: pa.Table, start: dt.datetime, days: int) -> Series:
-        """Build from a table of KEYS, minute (since 1970) and calls, in any order."""
+    def from_minutes(
+        cls,
+        minutes: pa.Table,
+        start: dt.datetime,
+        days: int,
+        region_hours: pa.Table | None = None,
+    ) -> Series:
+        """Build from a table of KEYS, minute (since 1970) and calls, in any order.
+
+        Args:
+            region_hours: account_id, hour (since 1970) of all its events: since when an account
+                has logs; else its first call of these tells.
+        """
         frame = pl.DataFrame(pl.from_arrow(minutes))
         keys = frame.select(KEYS).unique().sort(KEYS, nulls_last=False)
         numbered = frame.join(keys.with_row_index("series"), on=list(KEYS), nulls_equal=True).sort(
@@ -65,6 +79,7 @@ class Series:
             numbered["calls"].to_numpy().astype(np.int64),
             start,
             days,
+            _logged_days(keys, numbered, region_hours, first, days),
         )
 
     @property
@@ -125,6 +140,19 @@ class Series:
         return found
 
 
+def _logged_days(
+    keys: pl.DataFrame, numbered: pl.DataFrame, hours: pa.Table | None, first: int, days: int
+) -> Ints:
+    begun = numbered.group_by("account_id").agg(day=pl.col("minute").min() // DAY)
+    if hours is not None:
+        logged = pl.DataFrame(pl.from_arrow(hours.select(["account_id", "hour"])))
+        earlier = logged.group_by("account_id").agg(day=pl.col("hour").min() // 24)
+        begun = pl.concat([begun, earlier]).group_by("account_id").agg(pl.col("day").min())
+    found = keys.join(begun, on="account_id", how="left", nulls_equal=True, maintain_order="left")
+    logged: Ints = np.clip(found["day"].to_numpy().astype(np.int64) - first // DAY, 0, days)
+    return logged
+
+
 @dataclass(frozen=True)
 class Expectation:
     """Expected calls of each series by hour of each day, from the days before it.
@@ -168,7 +196,8 @@ def expect(series: Series, masked: npt.NDArray[np.bool_]) -> Expectation:
     for day in range(1, series.days):
         first = max(0, day - HISTORY_DAYS)
         past = np.arange(first, day)
-        weights = 0.5 ** ((day - 1 - past) / _HALF_LIFE_DAYS) * ~masked[:, past]
+        known = ~masked[:, past] & (past >= series.logged_day[:, None])
+        weights = 0.5 ** ((day - 1 - past) / _HALF_LIFE_DAYS) * known
         total = np.maximum(weights.sum(axis=1), 1e-9)
         weighted = hours[:, past] * weights[:, :, None]
         level = weighted.sum(axis=(1, 2)) / 24 / total

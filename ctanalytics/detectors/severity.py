@@ -19,6 +19,7 @@ from functools import cache
 from importlib import resources
 from typing import Final, Literal
 
+_LOOKING: Final = ("Describe", "Get", "Head", "List", "Lookup", "BatchGet")
 Impact = Literal["sensitive", "write", "read", "denied", "silent"]
 
 _TABLE: Final[dict[Impact, tuple[str, str, str]]] = {
@@ -56,18 +57,26 @@ def sensitive_calls() -> list[tuple[str, str]]:
     )
 
 
-def error_class(error_code: str | None) -> str:
+def error_class(error_code: str | None, event_name: str | None = None) -> str:
     """Return denied, throttle, benign or fault for an error code.
 
-    `benign` are answers that mean "there is none" or "it would have worked" (EC2 DryRun).
+    `benign` are answers that mean "it would have worked" (EC2's DryRun) or, to a call that only
+    looks, "there is none".
+
+    Args:
+        event_name: the call that got the error; None stands for a call that looks.
     """
     code = (error_code or "").removeprefix("Client.").removeprefix("Server.")
     classes = _classes()["errors"]
+    if code in classes["benign_always"]:
+        return "benign"
+    looks = event_name is None or event_name.startswith(_LOOKING)
     for name in ("denied", "throttle", "benign"):
-        if code in classes[name]:
-            return name
-        if any(code.startswith(part) for part in classes.get(f"{name}_prefix", [])):
-            return name
-        if any(code.endswith(part) for part in classes.get(f"{name}_suffix", [])):
+        known = (
+            code in classes[name]
+            or code.startswith(tuple(classes[f"{name}_prefix"]))
+            or code.endswith(tuple(classes[f"{name}_suffix"]))
+        )
+        if known and (looks or name != "benign"):
             return name
     return "fault"

@@ -74,14 +74,15 @@ def find(
             continue
         pool = np.where(eligible & ~masked, y, np.nan)[:, max(0, today - POOL_DAYS) : today]
         scores = surprise(y[chosen, today], pool.ravel())
-        for number, score in zip(chosen.tolist(), scores.tolist(), strict=True):
-            gap, known = silence[number, today], longest[number, today]
-            if score < theta or gap < _LEAST_RATIO * known or gap < _LEAST_MINUTES:
-                continue
+        gap, known = silence[chosen, today], longest[chosen, today]
+        fires = (scores >= theta) & (gap >= _LEAST_RATIO * known) & (gap >= _LEAST_MINUTES)
+        for number, score in zip(chosen[fires].tolist(), scores[fires].tolist(), strict=True):
             start = int(starts[number, today])
             following = series.minute[(series.series == number) & (series.minute >= start)]
             end = int(following[0]) if len(following) else end_minute
-            found = Stop(number, start, end, not len(following), round(score, 6), int(known))
+            found = Stop(
+                number, start, end, not len(following), round(score, 6), int(longest[number, today])
+            )
             key = (number, start)
             if key not in stops or stops[key].score < found.score:
                 # The longest silence before is that of the day on which it began.

@@ -156,7 +156,7 @@ def _history(
     """(series, days) the record and the spread of the 28 daily maxima before each day.
 
     Maxima are cut at what the history before them makes believable, so that one attack does not
-    raise the bar for the next; days of a series' first week and masked days are left out. The
+    raise the bar for the next; days of an account's first week and masked days are left out. The
     record is -inf where there is no history at all.
     """
     kept = np.full_like(maxima, np.nan)
@@ -172,7 +172,7 @@ def _history(
         square = np.where(known, (past - mean[:, None]) ** 2, 0.0).sum(axis=1)
         spread[:, day] = np.sqrt(square / np.maximum(count, 1))
         record[:, day] = np.where(known, past, -np.inf).max(axis=1, initial=-np.inf)
-        warm = (day >= series.first_day + WARM_DAYS) & ~masked[:, day]
+        warm = (day >= series.logged_day + WARM_DAYS) & ~masked[:, day]
         ceiling = np.where(some, record[:, day] + 3 * (spread[:, day] + _LEAST_SPREAD), np.inf)
         kept[:, day] = np.where(warm, np.minimum(maxima[:, day], ceiling), np.nan)
     return record, spread
@@ -192,7 +192,7 @@ def _strata(series: Series, expectation: Expectation) -> tuple[Ints, Ints]:
 
 def _firing(series: Series, looks: _Looks, theta: float) -> npt.NDArray[np.bool_]:
     """(windows, entries) whether a window's look fires."""
-    young = series.day - series.first_day[series.series] < _PROVISIONAL_DAYS
+    young = series.day - series.logged_day[series.series] < _PROVISIONAL_DAYS
     needed = theta + _PROVISIONAL_MARGIN * young
     return np.stack(
         [
@@ -310,7 +310,7 @@ def _surge(
         window=window,
         peak=int(peak),
         record=int(looks.sums[window][before].max(initial=0)),
-        provisional=bool(series.day[inside[0]] - series.first_day[number] < _PROVISIONAL_DAYS),
+        provisional=bool(series.day[inside[0]] - series.logged_day[number] < _PROVISIONAL_DAYS),
         level_shift=end - start >= _LONGEST_MINUTES,
     )
 

@@ -74,4 +74,5 @@ def context(folder: Path, tables: list[pa.Table], *, threads: int = 2, **setting
     made = builders.engine(folder, events=pa.concat_tables(tables))
     engine = Engine(made.tables, threads=threads)
     made.close()
-    return Context(engine, LocalExecutor(1), Detect(**settings), END)
+    # A tight budget: at the default one, a false page or two a week are allowed.
+    return Context(engine, LocalExecutor(1), Detect(**({"budget": 1.0} | settings)), END)

@@ -63,3 +63,8 @@ def test_a_small_stratum_is_widened_to_the_coarser_one() -> None:
 def test_half_the_budget_raises_the_threshold_by_log_two() -> None:
     assert threshold(3.5, 1, 100) - threshold(7, 1, 100) == pytest.approx(np.log10(2))
     assert threshold(7, 1, 1_000) == pytest.approx(3)
+
+
+@pytest.mark.parametrize("count", [1, 5, 15, 50])
+def test_a_few_equal_values_make_nothing_impossible(count: int) -> None:
+    assert surprise(np.array([0.5]), np.zeros(count))[0] < 3

@@ -97,7 +97,7 @@ def test_the_insight_has_the_shape_of_aws(found: list[dict[str, object]]) -> Non
 
 def test_a_quiet_lake_raises_next_to_nothing(tmp_path: Path) -> None:
     rows = [
-        call_rate(context(tmp_path, background(seed)), WINDOW).anomalies.num_rows
+        call_rate(context(tmp_path, background(seed), budget=7.0), WINDOW).anomalies.num_rows
         for seed in range(20, 25)
     ]
     # 5 lake-weeks at 7 x (0.3 + 0.2) allowed false alarms each.
@@ -159,3 +159,28 @@ def test_the_window_only_chooses_what_is_told(tmp_path: Path) -> None:
     made = context(tmp_path, [*background(), calls(burst, "Call000")])
     after = Window(END - dt.timedelta(days=2), END)
     assert call_rate(made, after).anomalies.num_rows == 0
+
+
+@pytest.mark.parametrize("age", [0, 3, 6, 10, 30])
+def test_a_burst_of_an_api_of_any_age_is_found(tmp_path: Path, age: int) -> None:
+    burst = minute(30, 11) + np.arange(90) // 10
+    once = [minute(30 - age, 5)] if age else []
+    made = context(tmp_path, [*background(), calls([*once, *burst], "NewCall")])
+    rows = call_rate(made, WINDOW).anomalies.to_pylist()
+    assert [row["event_name"] for row in rows] == ["NewCall"]
+
+
+def test_what_a_day_shows_does_not_depend_on_where_the_window_starts(tmp_path: Path) -> None:
+    burst = minute(33, 11) + np.arange(90) // 10
+    made = context(tmp_path, [*background(), calls(burst, "Call000")])
+    scores = {
+        call_rate(made, Window(END - dt.timedelta(days=days), END)).anomalies["score"][0].as_py()
+        for days in (2, 5, 9)
+    }
+    assert len(scores) == 1
+
+
+def test_rehearsals_change_nothing_and_do_not_count(tmp_path: Path) -> None:
+    burst = minute(30, 11) + np.arange(90) // 10
+    dry = calls(burst, "Call000", error_code="Client.DryRunOperation")
+    assert call_rate(context(tmp_path, [*background(), dry]), WINDOW).anomalies.num_rows == 0

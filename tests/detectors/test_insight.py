@@ -24,7 +24,6 @@ def facts(**changes: Any) -> Facts:
         "start": start,
         "end": start + dt.timedelta(minutes=20),
         "start_calls": 62,
-        "start_minutes": 5,
         "calls": 248,
         "baseline_calls": 196,
         "attributions": {
@@ -36,6 +35,11 @@ def facts(**changes: Any) -> Facts:
             "errorCode": [
                 Share("Client.InstanceLimitExceeded", 60, 0),
                 Share("null", 188, 196),
+            ],
+        },
+        "start_attributions": {
+            "userIdentityArn": [
+                Share("arn:aws:sts::123456789012:assumed-role/ci-runner", 62, 196),
             ],
         },
     }
@@ -99,7 +103,10 @@ def test_a_start_and_an_end_share_their_id_and_their_numbers_add_up() -> None:
         assert averages == sorted(averages, reverse=True)
         baseline = sum(value["average"] for value in attribution["baseline"])
         assert baseline == pytest.approx(0.0183744258)
-    assert start["insightDetails"]["insightContext"]["statistics"]["insight"]["average"] == 12.4
+    opening = start["insightDetails"]["insightContext"]["statistics"]
+    assert opening["insight"]["average"] * opening["insightDuration"] == 62
+    (who,) = start["insightDetails"]["insightContext"]["attributions"]
+    assert who["insight"][0]["average"] == 12.4
 
 
 def test_an_error_rate_names_the_code_instead_of_attributing_it() -> None:
@@ -120,7 +127,8 @@ def test_at_most_five_values_are_attributed() -> None:
     made = records(facts(attributions={"userIdentityArn": shares}))["end"]
     assert made is not None
     values = made["insightDetails"]["insightContext"]["attributions"][0]["insight"]
-    assert [value["value"] for value in values] == [f"arn:{n}" for n in (8, 7, 6, 5, 4)]
+    assert [value["value"] for value in values] == [*(f"arn:{n}" for n in (8, 7, 6, 5)), "other"]
+    assert sum(value["average"] for value in values) == pytest.approx(sum(range(1, 10)) / 20)
 
 
 def test_ids_depend_on_the_anomaly_alone() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ctanalytics.detectors.severity import (
@@ -9,6 +11,7 @@ from ctanalytics.detectors.severity import (
     severity,
 )
 from ctanalytics.findings import severity_rank
+from tests import builders
 
 
 @pytest.mark.parametrize("impact", ["sensitive", "write", "read", "denied", "silent"])
@@ -45,3 +48,22 @@ def test_sensitive_calls_are_known_by_source_and_name() -> None:
     assert is_sensitive("cloudtrail.amazonaws.com", "StopLogging")
     assert not is_sensitive("ec2.amazonaws.com", "StopLogging")
     assert ("iam.amazonaws.com", "CreateAccessKey") in sensitive_calls()
+
+
+def test_there_is_none_is_harmless_for_calls_that_look_and_for_no_others() -> None:
+    code = "ResourceNotFoundException"
+    assert error_class(code, "DescribeTable") == "benign"
+    assert error_class(code, "DeleteTable") == "fault"
+    assert error_class("Client.DryRunOperation", "RunInstances") == "benign"
+
+
+def test_the_views_and_the_detectors_class_error_codes_alike(tmp_path: Path) -> None:
+    with builders.engine(tmp_path) as engine:
+        rows = engine.query("select * from error_classes").to_pylist()
+    names = {"throttled": "throttle"}
+    wrong = [
+        row
+        for row in rows
+        if error_class(row["error_code"]) != names.get(row["error_class"], row["error_class"])
+    ]
+    assert wrong == []
