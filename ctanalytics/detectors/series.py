@@ -149,8 +149,8 @@ def _logged_days(
         earlier = logged.group_by("account_id").agg(day=pl.col("hour").min() // 24)
         begun = pl.concat([begun, earlier]).group_by("account_id").agg(pl.col("day").min())
     found = keys.join(begun, on="account_id", how="left", nulls_equal=True, maintain_order="left")
-    logged: Ints = np.clip(found["day"].to_numpy().astype(np.int64) - first // DAY, 0, days)
-    return logged
+    days_logged: Ints = np.clip(found["day"].to_numpy().astype(np.int64) - first // DAY, 0, days)
+    return days_logged
 
 
 @dataclass(frozen=True)
