@@ -228,7 +228,8 @@ def _peer_deviations(frame: Frame, day: int, peers: Peers, train: Ints) -> Float
     matters = frame.day >= day - MODEL_DAYS - HISTORY_DAYS
     for group in np.unique(peers.group[matters]):
         members = matters & (peers.group == group)
-        normal = frame.values[train[peers.like(int(group))[train]]]
+        like = train[peers.like(int(group))[train]]
+        normal = frame.values[like if len(like) >= MIN_PEERS else train]
         median = np.median(normal, axis=0)
         spread = np.maximum(np.quantile(normal, 0.9, axis=0) - median, normal.std(axis=0) / 2)
         found[members] = (frame.values[members] - median) / np.maximum(spread, _STEPS)

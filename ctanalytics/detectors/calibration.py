@@ -23,7 +23,10 @@ _BODY: Final = 0.95
 _TAIL: Final = 0.995
 _LEAST_SCALE: Final = 0.02
 """Of the tail, in units of the deviation: a pool of equal values would make all else impossible."""
-_RATIO: Final = (1 - _BODY) / (1 - _TAIL)
+_UNTRUSTED: Final = 2
+_UNTRUSTED_POOL: Final = 100
+"""The largest two values of a pool of so many are not used either: half a percent of a small pool
+is nobody, and one incident in it would set the tail."""
 
 MIN_POOL: Final = 300
 """Values below which a pool's 99.5 % quantile is a guess."""
@@ -36,7 +39,7 @@ def surprise(values: Floats, pool: Floats, *, least_scale: float = _LEAST_SCALE)
         values: deviations, larger = more abnormal; NaN gives 0.
         pool: deviations of normal days; NaN are left out; in any order.
         least_scale: of the tail, however equal the pool's values are, in units of the deviation;
-            wider by MIN_POOL / n for a pool of fewer values than that.
+            for a pool of n values at least 0.02 MIN_POOL / n.
 
     Returns:
         -log10 p, never negative; 0 for all when the pool is empty.
@@ -46,11 +49,15 @@ def surprise(values: Floats, pool: Floats, *, least_scale: float = _LEAST_SCALE)
     if not count:
         return np.zeros(len(values))
     body = known[min(int(_BODY * count), count - 1)]
-    tail = known[min(int(_TAIL * count), count - 1)]
+    place = min(int(_TAIL * count), count - 1)
+    if count >= _UNTRUSTED_POOL:
+        place = min(place, count - 1 - _UNTRUSTED)
+    tail = known[place]
+    ratio = (1 - _BODY) / max((count - place) / count, 1 - _TAIL)
     # Few values tell little of their tail: the fewer, the wider it is taken to be.
-    least = least_scale * max(1.0, MIN_POOL / count)
-    scale = max((tail - body) / math.log(_RATIO), least)
-    sigma = scale * math.log(_RATIO) * SHAPE / (_RATIO**SHAPE - 1)
+    least = max(least_scale, _LEAST_SCALE * MIN_POOL / count)
+    scale = max((tail - body) / math.log(ratio), least)
+    sigma = scale * math.log(ratio) * SHAPE / (ratio**SHAPE - 1)
     at_least = count - np.searchsorted(known, values, side="left")
     counted = -np.log10((1.0 + at_least) / (count + 1.0))
     beyond = np.maximum(values - body, 0.0) / sigma

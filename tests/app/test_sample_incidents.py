@@ -1,0 +1,76 @@
+"""What the product promises on the sample: every incident is found, and little else is."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+import ctanalytics
+from ctanalytics import settings
+
+SAMPLE = Path(__file__).parent.parent.parent / "sample_logs"
+NOW = dt.datetime(2025, 11, 2, 1, tzinfo=dt.UTC)
+SLACK = dt.timedelta(minutes=30)
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> ctanalytics.Lake:
+    place = tmp_path_factory.mktemp("sample") / "lake"
+    ctanalytics.ingest([str(SAMPLE)], str(place), settings=settings.load({"ingest.workers": 1}))
+    return ctanalytics.Lake(place)
+
+
+@pytest.fixture(scope="module")
+def found(lake: ctanalytics.Lake) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = ctanalytics.detect(lake, now=NOW).anomalies.to_pylist()
+    return rows
+
+
+def incidents() -> list[dict[str, Any]]:
+    lines = (SAMPLE / "labels.jsonl").read_text("utf-8").splitlines()
+    labels = [json.loads(line) for line in lines]
+    return [label for label in labels if label["malicious"]]
+
+
+def about(anomaly: dict[str, Any], label: dict[str, Any]) -> bool:
+    """Whether an anomaly tells of an incident: the same time, and its API or its principal."""
+    start, end = (dt.datetime.fromisoformat(label[name]) for name in ("started_at", "ended_at"))
+    ended = anomaly["ended_at"] or NOW
+    if anomaly["started_at"] > end + SLACK or ended < start - SLACK:
+        return False
+    name = str(label["principal_arn"]).rpartition("/")[2]
+    return str(anomaly["principal_arn"]).endswith(name)
+
+
+@pytest.mark.parametrize("label", [pytest.param(one, id=one["kind"]) for one in incidents()])
+def test_every_incident_is_found(found: list[dict[str, Any]], label: dict[str, Any]) -> None:
+    assert [row["detector"] for row in found if about(row, label)]
+
+
+def test_at_most_one_other_alarm_per_account_and_week(found: list[dict[str, Any]]) -> None:
+    labels = incidents()
+    others = [row["title"] for row in found if not any(about(row, label) for label in labels)]
+    assert len(others) <= 2 * 2, others
+
+
+def test_a_second_run_adds_nothing(lake: ctanalytics.Lake, found: list[dict[str, Any]]) -> None:
+    again = ctanalytics.detect(lake, now=NOW + dt.timedelta(minutes=5))
+    assert (again.new, again.updated, again.withdrawn) == (0, 0, 0)
+    assert len(again.anomalies) == len(found)
+
+
+def test_every_explanation_is_a_sentence_and_every_evidence_lists_its_events(
+    lake: ctanalytics.Lake, found: list[dict[str, Any]]
+) -> None:
+    with lake.engine(locked=True) as engine:
+        for row in found:
+            assert row["explanation"].endswith(".")
+            evidence = json.loads(row["evidence"])
+            listed: pa.Table = engine.query(evidence["sql"])
+            assert listed.num_rows == evidence["events"]
+            assert set(evidence["event_ids"]) <= set(listed["event_id"].to_pylist())
