@@ -32,10 +32,10 @@ class ReportResult:
 
 
 def report(
-    lake: Lake,
+    lake: str | Path | Lake,
     *,
-    settings: Settings,
-    output: Path | None = None,
+    settings: Settings | None = None,
+    output: str | Path | None = None,
     since: dt.datetime | None = None,
     until: dt.datetime | None = None,
     now: dt.datetime | None = None,
@@ -55,20 +55,22 @@ def report(
         ReportError: the folder or a file can't be written.
     """
     now = now or dt.datetime.now(dt.UTC).replace(microsecond=0)
-    found = info(lake)
+    settings = settings or Settings()
+    here = lake if isinstance(lake, Lake) else Lake(lake, settings.lake_aws)
+    found = info(here)
     facts = LakeFacts(
-        location=lake.uri,
+        location=here.uri,
         size_bytes=sum(table.size_bytes for table in found.tables),
         files=sum(table.files for table in found.tables),
     )
-    with lake.engine() as engine:
+    with here.engine() as engine:
         since, until = _span(
             since, until, newest=sections.newest_event(engine), now=now, days=settings.detect.days
         )
         document = sections.document(
             engine, since=since, until=until, now=now, top=settings.report.top, lake=facts
         )
-    folder = output or Path(settings.report.output)
+    folder = Path(output or settings.report.output)
     forms = {
         "report.html": render.html(document),
         "report.md": render.text(document),

@@ -33,9 +33,10 @@ from ctanalytics.findings import ANOMALIES, anomaly_id, series_key
 LEAST_THETA: Final = 3.0
 """However few series a lake has, one look in a thousand normal days is no page."""
 
-_LOADED_DAYS: Final = 2 * HISTORY_DAYS + POOL_DAYS + 3
+_LOADED_DAYS: Final = 2 * HISTORY_DAYS + POOL_DAYS + 3 + 1
 """A day's pool reaches back 14 days, the record of each of these 28, the expectation of each of
-those 28 and 3: with all of them loaded a day's result doesn't depend on where the window starts."""
+those 28 and 3, and the longest window a day: with all of them loaded a day's result doesn't depend
+on where the window starts."""
 
 _EVIDENCE: Final = 100
 _CHART_POINTS: Final = 288

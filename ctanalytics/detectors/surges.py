@@ -110,7 +110,9 @@ def deviation(series: Series, expectation: Expectation, window: int) -> tuple[In
     span = _LOCAL[window]
     before = series.calls_in(who, minute - window - span, minute - window)
     expected = np.maximum(expectation.within(who, minute, window), before * (window / span))
-    return sums, expected, np.log((sums + _PSEUDO) / (expected + _PSEUDO))
+    # Running sums end in other last digits when the logs are read from another day on.
+    y = np.round(np.log((sums + _PSEUDO) / (expected + _PSEUDO)), 9)
+    return sums, expected, y
 
 
 def _look(
@@ -155,26 +157,33 @@ def _history(
 ) -> tuple[Floats, Floats]:
     """(series, days) the record and the spread of the 28 daily maxima before each day.
 
-    Maxima are cut at what the history before them makes believable, so that one attack does not
-    raise the bar for the next; days of an account's first week and masked days are left out. The
-    record is -inf where there is no history at all.
+    Maxima are cut at what those before them make believable, so that one attack does not raise the
+    bar for the next; the oldest one, with none before it, at what the others do. All of it is taken
+    from the 28 days alone, so that a day's record is the same wherever the logs are read from.
+    Days of an account's first week and masked days are left out. The record is -inf where there is
+    no history at all.
     """
-    kept = np.full_like(maxima, np.nan)
+    warm = np.arange(series.days) >= series.logged_day[:, None] + WARM_DAYS
+    usable = np.where(warm & ~masked, maxima, np.nan)
+    before = np.full((series.count, HISTORY_DAYS), np.nan)
+    padded = np.concatenate((before, usable), axis=1)
+    past = [padded[:, age : age + series.days] for age in range(HISTORY_DAYS)]
+    others = np.full_like(maxima, -np.inf)
+    for values in past[1:]:
+        others = np.fmax(others, values)
     record = np.full_like(maxima, -np.inf)
-    spread = np.zeros_like(maxima)
-    for day in range(series.days):
-        past = kept[:, max(0, day - HISTORY_DAYS) : day]
-        known = np.isfinite(past)
-        count = known.sum(axis=1)
-        some = count > 0
-        filled = np.where(known, past, 0.0)
-        mean = filled.sum(axis=1) / np.maximum(count, 1)
-        square = np.where(known, (past - mean[:, None]) ** 2, 0.0).sum(axis=1)
-        spread[:, day] = np.sqrt(square / np.maximum(count, 1))
-        record[:, day] = np.where(known, past, -np.inf).max(axis=1, initial=-np.inf)
-        warm = (day >= series.logged_day + WARM_DAYS) & ~masked[:, day]
-        ceiling = np.where(some, record[:, day] + 3 * (spread[:, day] + _LEAST_SPREAD), np.inf)
-        kept[:, day] = np.where(warm, np.minimum(maxima[:, day], ceiling), np.nan)
+    count, mean, square = (np.zeros_like(maxima) for _ in range(3))
+    ceiling = np.where(np.isfinite(others), others + 3 * _LEAST_SPREAD, np.inf)
+    for values in past:
+        kept = np.minimum(values, ceiling)
+        known = np.isfinite(kept)
+        count += known
+        step = np.where(known, kept - mean, 0.0)
+        mean += step / np.maximum(count, 1)
+        square += step * np.where(known, kept - mean, 0.0)
+        record = np.fmax(record, kept)
+        spread = np.sqrt(square / np.maximum(count, 1))
+        ceiling = np.where(count > 0, record + 3 * (spread + _LEAST_SPREAD), np.inf)
     return record, spread
 
 

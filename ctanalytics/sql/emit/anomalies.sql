@@ -1,17 +1,8 @@
 -- Anomalies, each in its newest revision, that were detected from a time on.
 -- grain:  anomaly_id
--- reads:  lake.anomalies
+-- reads:  anomalies
 -- units:  score: -log10 p; started_at, ended_at, detected_at UTC; ended_at null while it goes on
 -- params: detected_since (UTC; null: from the first on)
-with newest as (
-    select
-        *
-    from lake.anomalies
-    qualify row_number() over (
-        partition by anomaly_id
-        order by revision desc, detected_at desc
-    ) = 1
-)
 select
     anomaly_id,
     state,
@@ -35,7 +26,7 @@ select
     evidence,
     insight,
     detected_at
-from newest
+from anomalies
 where cast($detected_since as timestamptz) is null
    or detected_at >= cast($detected_since as timestamptz)
 order by detected_at, anomaly_id
