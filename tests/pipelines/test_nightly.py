@@ -50,7 +50,9 @@ def test_a_night_fills_the_lake_sends_alerts_and_leaves_a_report(home: Path) -> 
 
 
 def test_a_second_run_of_the_night_sends_nothing_again(home: Path) -> None:
+    assert nightly(home).returncode == 0
     before = (home / "alerts.ndjson").read_bytes()
+    assert before
     assert nightly(home).returncode == 0
     assert (home / "alerts.ndjson").read_bytes() == before
 
