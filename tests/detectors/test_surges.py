@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import pyarrow as pa
 import pytest
 
 from ctanalytics.detectors import rates, surges
-from ctanalytics.detectors.series import DAY, Series, expect
+from ctanalytics.detectors.series import DAY, WARM_DAYS, Series, expect
 
 DAYS = 120
 SINCE = 106
@@ -72,6 +73,24 @@ def judged(first_day: int) -> list[tuple[Any, ...]]:
 def test_a_score_does_not_depend_on_what_lies_before_the_days_that_are_loaded(more: int) -> None:
     assert len(judged(0)) > 10
     assert judged(SINCE - rates._LOADED_DAYS - more) == judged(0)
+
+
+@pytest.mark.parametrize("before", [0, 1, 13, 40])
+def test_a_record_depends_on_the_28_days_before_alone(before: int) -> None:
+    days = 90
+    maxima = np.random.default_rng(2).exponential(size=(50, days)) ** 2
+
+    def last(first_day: int) -> list[npt.NDArray[np.float64]]:
+        part = maxima[:, first_day:]
+        none = np.zeros(0, np.int64)
+        keys = pl.DataFrame({"account_id": ["111122223333"] * 50})
+        old = np.full(50, -WARM_DAYS)
+        read = Series(keys, none, none, none, START, days - first_day, old)
+        found = surges._history(read, part, np.zeros(part.shape, np.bool_))
+        return [values[:, -1] for values in found]
+
+    for ours, theirs in zip(last(days - 29 - before), last(0), strict=True):
+        assert ours.tolist() == theirs.tolist()
 
 
 @pytest.mark.parametrize("age", [1, 14, 28])
