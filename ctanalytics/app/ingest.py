@@ -103,6 +103,7 @@ class _Counts:
     rewritten: int = 0
     dates: set[str] = field(default_factory=set)
     plan_ids: list[int] = field(default_factory=list)
+    """Plans in which something was set aside or waits for another try."""
 
     def state(self, *names: str) -> int:
         return sum(self.states.get(name, 0) for name in names)
@@ -317,7 +318,10 @@ class _Run:
         if merged.lost or not plans.conclude(self.lake, plan_id, result):
             self.notes.append(f"plan {plan_id} was finished by another ingest meanwhile")
             return
-        self.counts.plan_ids.append(plan_id)
+        if merged.adds.get("quarantine") or any(
+            ledgers.AGAIN & each["states"].keys() for each in done
+        ):
+            self.counts.plan_ids.append(plan_id)
         if own:
             self._count(done, merged)
             return
@@ -374,20 +378,23 @@ class _Run:
 
     def _merge_parts(self, plan_id: int, done: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         staged: dict[tuple[str, str | None], list[str]] = {}
+        rows: dict[tuple[str, str | None], int] = {}
         for result in done:
             for manifest in result["staged"]:
                 place = (manifest["table"], manifest["date"])
                 staged.setdefault(place, []).append(manifest["path"])
+                rows[place] = rows.get(place, 0) + manifest["rows"]
         existing = {name: _existing(self.lake, name) for name in {table for table, _ in staged}}
         existing["event_conflicts"] = _existing(self.lake, "event_conflicts")
         spec = self.lake.store.spec()
-        for (table, date), paths in sorted(staged.items(), key=lambda item: str(item[0])):
+        # The largest first: then all workers end at about the same time.
+        for table, date in sorted(staged, key=lambda place: (-rows[place], str(place))):
             yield {
                 "store": spec,
                 "plan_id": plan_id,
                 "table": table,
                 "date": date,
-                "staged": paths,
+                "staged": staged[table, date],
                 "existing": existing[table].get(date, []) if date else [],
                 "conflicts": existing["event_conflicts"].get(date, []) if date else [],
             }

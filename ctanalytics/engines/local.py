@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from types import ModuleType, TracebackType
-from typing import Self
+from typing import Final, Self
 
 import pyarrow as pa
 
@@ -24,11 +25,16 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+_WORTH_HELP: Final = 3
+"""So many parts make it worth starting a process: of fewer, this one is done before it is ready."""
+
+
 @dataclass
 class LocalExecutor:
-    """Worker processes, started at the first map and kept until closed.
+    """This process and others that help it, started at the first map and kept until closed.
 
-    With one worker everything runs in this process. Few parts wait ready at a time, so that an
+    One worker is this process: it is at work while the others still start, which takes each of
+    them half a second, and no process only waits. Few parts wait ready at a time, so that an
     endless stream of parts takes bounded memory.
     """
 
@@ -37,23 +43,23 @@ class LocalExecutor:
 
     def map(self, function: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
         """Yield results as they come; see `engines.executor.Executor`."""
-        if self.workers <= 1:
-            yield from map(function, parts)
+        parts = iter(parts)
+        first = list(islice(parts, 1 if self.workers <= 1 else _WORTH_HELP))
+        if len(first) < _WORTH_HELP and self._pool is None:
+            yield from map(function, chain(first, parts))
             return
-        if self._pool is None:
-            # spawn: a fork of a process that runs Arrow's and DuckDB's threads can hang.
-            self._pool = ProcessPoolExecutor(
-                self.workers, mp_context=multiprocessing.get_context("spawn"), initializer=_quiet
-            )
+        helpers = self.workers - 1
         waiting: set[Future[Result]] = set()
         try:
-            for part in parts:
-                with _no_main_module():
-                    waiting.add(self._pool.submit(function, part))
-                if len(waiting) >= 2 * self.workers:
-                    done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        yield future.result()
+            for part in chain(first, parts):
+                # One under work and one ready for each helper; all further ones are done here.
+                if len(waiting) < 2 * helpers:
+                    waiting.add(self._submit(function, part))
+                else:
+                    yield function(part)
+                done, waiting = wait(waiting, timeout=0)
+                for future in done:
+                    yield future.result()
             while waiting:
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                 for future in done:
@@ -61,6 +67,17 @@ class LocalExecutor:
         finally:
             for future in waiting:
                 future.cancel()
+
+    def _submit(self, function: Callable[[Part], Result], part: Part) -> Future[Result]:
+        if self._pool is None:
+            # spawn: a fork of a process that runs Arrow's and DuckDB's threads can hang.
+            self._pool = ProcessPoolExecutor(
+                self.workers - 1,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_quiet,
+            )
+        with _no_main_module():
+            return self._pool.submit(function, part)
 
     def close(self) -> None:
         """Stop the workers; parts that were not begun are dropped."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -17,11 +17,13 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
 from ctanalytics import settings
-from ctanalytics.engines.duckdb import Engine, TableFiles
 from ctanalytics.errors import LakeError, LakeMissing, LakeNewer
 from ctanalytics.lake import layout
 from ctanalytics.lake.lease import Lease
 from ctanalytics.lake.store import Store, open_store
+
+if TYPE_CHECKING:
+    from ctanalytics.engines.duckdb import Engine
 
 CREATE_LEASE: Final = "create"
 """Held while a lake is made; of no use once it is there."""
@@ -123,6 +125,8 @@ class Lake:
         Args:
             locked: no file and no network but the lake's tables, for SQL that users write.
         """
+        from ctanalytics.engines.duckdb import Engine, TableFiles
+
         tables = {
             name: TableFiles(spec.schema, self.files(name), spec.partition)
             for name, spec in layout.TABLES.items()

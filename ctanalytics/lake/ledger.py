@@ -5,14 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ctanalytics.lake.lake import Lake
 from ctanalytics.records import schema
+
+if TYPE_CHECKING:
+    from ctanalytics.lake.lake import Lake
 
 AGAIN: Final = frozenset(("denied", "gone", "changed", "deferred"))
 """States that say nothing about the object itself: the next ingest tries again."""

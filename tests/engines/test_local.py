@@ -48,11 +48,11 @@ def test_one_worker_needs_no_other_process() -> None:
     assert {found["pid"] for found in LocalExecutor(1).map(square, parts(3))} == {os.getpid()}
 
 
-def test_two_workers_are_other_processes_and_are_kept() -> None:
+def test_two_workers_are_this_process_and_one_that_is_kept() -> None:
     with LocalExecutor(2) as executor:
         pids = {found["pid"] for _ in range(3) for found in executor.map(square, parts(8))}
-    assert os.getpid() not in pids
-    assert len(pids) <= 2
+    assert os.getpid() in pids
+    assert len(pids) == 2
 
 
 def test_an_endless_stream_of_parts_is_taken_as_results_are() -> None:
@@ -89,7 +89,7 @@ def test_the_workers_of_a_killed_driver_end_too(tmp_path: Path) -> None:
             "from ctanalytics.engines.local import LocalExecutor\n"
             "from tests.engines.test_local import stay\n"
             "if __name__ == '__main__':\n"
-            "    parts = [{'folder': sys.argv[1]}] * 2\n"
+            "    parts = [{'folder': sys.argv[1]}] * 3\n"
             "    list(LocalExecutor(2).map(stay, parts))\n",
             str(tmp_path),
         ]
@@ -141,3 +141,8 @@ def _runs(pid: int) -> bool:
 
 def test_cores_are_those_this_process_may_use() -> None:
     assert 1 <= cores() <= (os.cpu_count() or 1)
+
+
+def test_two_parts_start_no_process() -> None:
+    with LocalExecutor(2) as executor:
+        assert {found["pid"] for found in executor.map(square, parts(2))} == {os.getpid()}
