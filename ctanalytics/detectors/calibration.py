@@ -10,7 +10,10 @@ a generalised Pareto distribution with a fixed shape, matched to two quantiles.
 
 from __future__ import annotations
 
+import json
 import math
+from functools import cache
+from importlib import resources
 from typing import Final
 
 import numpy as np
@@ -28,6 +31,9 @@ _UNTRUSTED_POOL: Final = 100
 """The largest two values of a pool of so many are not used either: half a percent of a small pool
 is nobody, and one incident in it would set the tail."""
 
+RANKED_POOL: Final = 20
+"""Values below which a pool has no tail to fit: p is at least 1 / (n + 1)."""
+
 MIN_POOL: Final = 300
 """Values below which a pool's 99.5 % quantile is a guess."""
 
@@ -42,12 +48,26 @@ def surprise(values: Floats, pool: Floats, *, least_scale: float = _LEAST_SCALE)
             for a pool of n values at least 0.02 MIN_POOL / n.
 
     Returns:
-        -log10 p, never negative; 0 for all when the pool is empty.
+        -log10 p, never negative; 0 for all when the pool is empty. Under RANKED_POOL values it is
+        counted alone, and so at most log10(n + 1).
     """
     known = np.sort(pool[np.isfinite(pool)])
     count = len(known)
     if not count:
         return np.zeros(len(values))
+    at_least = count - np.searchsorted(known, values, side="left")
+    scores = -np.log10((1.0 + at_least) / (count + 1.0))
+    if count >= RANKED_POOL:
+        body, sigma = _tail(known, least_scale)
+        beyond = np.maximum(values - body, 0.0) / sigma
+        fitted = -math.log10(1 - _BODY) + np.log10(1 + SHAPE * beyond) / SHAPE
+        scores = np.where(values > body, fitted, scores)
+    return np.maximum(np.where(np.isfinite(values), scores, 0.0), 0.0)
+
+
+def _tail(known: Floats, least_scale: float) -> tuple[float, float]:
+    """Where the tail of sorted values begins, and its scale."""
+    count = len(known)
     body = known[min(int(_BODY * count), count - 1)]
     place = min(int(_TAIL * count), count - 1)
     if count >= _UNTRUSTED_POOL:
@@ -58,12 +78,7 @@ def surprise(values: Floats, pool: Floats, *, least_scale: float = _LEAST_SCALE)
     least = max(least_scale, _LEAST_SCALE * MIN_POOL / count)
     scale = max((tail - body) / math.log(ratio), least)
     sigma = scale * math.log(ratio) * SHAPE / (ratio**SHAPE - 1)
-    at_least = count - np.searchsorted(known, values, side="left")
-    counted = -np.log10((1.0 + at_least) / (count + 1.0))
-    beyond = np.maximum(values - body, 0.0) / sigma
-    fitted = -math.log10(1 - _BODY) + np.log10(1 + SHAPE * beyond) / SHAPE
-    scores = np.where(values > body, fitted, counted)
-    return np.maximum(np.where(np.isfinite(values), scores, 0.0), 0.0)
+    return float(body), float(sigma)
 
 
 def surprise_by_stratum(
@@ -94,6 +109,17 @@ def surprise_by_stratum(
             chosen = waiting & (own == stratum)
             scores[chosen] = surprise(values[chosen], pool[members])
     return scores
+
+
+@cache
+def default_pool(name: str) -> Floats:
+    """Return normal days of made-up organizations, for lakes that have too few of their own.
+
+    Args:
+        name: surge_5 and so on, by window, or stop. Made by benchmarks/default_pools.py.
+    """
+    file = resources.files("ctanalytics.detectors").joinpath("data", "pools.json")
+    return np.array(json.loads(file.read_text("utf-8"))["pools"][name], np.float64)
 
 
 def threshold(budget_per_week: float, share: float, looks_per_day: int) -> float:

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from ctanalytics.detectors.calibration import surprise
+from ctanalytics.detectors.calibration import MIN_POOL, default_pool, surprise
 from ctanalytics.detectors.series import DAY, HISTORY_DAYS, POOL_DAYS, Floats, Ints, Series
 
 _PSEUDO_MINUTES: Final = 30.0
@@ -67,13 +67,16 @@ def find(
         return []
     silence, starts = _daily_silence(series, end_minute)
     longest, y, eligible = _history(series, silence, masked)
+    normal = np.where(eligible & ~masked, y, np.nan)
     stops: dict[tuple[int, int], Stop] = {}
     for today in range(max(first_day, 1), series.days):
         chosen = np.flatnonzero(eligible[:, today])
         if not len(chosen):
             continue
-        pool = np.where(eligible & ~masked, y, np.nan)[:, max(0, today - POOL_DAYS) : today]
-        scores = surprise(y[chosen, today], pool.ravel())
+        pool = normal[:, max(0, today - POOL_DAYS) : today].ravel()
+        if np.isfinite(pool).sum() < MIN_POOL:
+            pool = np.concatenate((pool, default_pool("stop")))
+        scores = surprise(y[chosen, today], pool)
         gap, known = silence[chosen, today], longest[chosen, today]
         fires = (scores >= theta) & (gap >= _LEAST_RATIO * known) & (gap >= _LEAST_MINUTES)
         for number, score in zip(chosen[fires].tolist(), scores[fires].tolist(), strict=True):
@@ -93,6 +96,13 @@ def find(
                     else Stop(number, start, end, found.is_open, found.score, earlier.longest)
                 )
     return [stops[key] for key in sorted(stops)]
+
+
+def daily(series: Series, masked: npt.NDArray[np.bool_], end_minute: int) -> Floats:
+    """(series, days) y of each day; NaN where a series is not eligible and on masked days."""
+    silence, _ = _daily_silence(series, end_minute)
+    _, y, eligible = _history(series, silence, masked)
+    return np.where(eligible & ~masked, y, np.nan)
 
 
 def together(

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from ctanalytics.detectors.calibration import surprise_by_stratum
+from ctanalytics.detectors.calibration import MIN_POOL, default_pool, surprise_by_stratum
 from ctanalytics.detectors.series import (
     DAY,
     HISTORY_DAYS,
@@ -115,6 +115,26 @@ def deviation(series: Series, expectation: Expectation, window: int) -> tuple[In
     return sums, expected, y
 
 
+def daily(
+    series: Series, expectation: Expectation, masked: npt.NDArray[np.bool_], window: int
+) -> Floats:
+    """(series, days) the largest u of each day; NaN without a record and on masked days."""
+    _, _, y = deviation(series, expectation, window)
+    return _daily(series, y, masked)[0]
+
+
+def _daily(
+    series: Series, y: Floats, masked: npt.NDArray[np.bool_]
+) -> tuple[Floats, Floats, Floats]:
+    """As `daily`, of known y, with the record and the scale of each day."""
+    maxima = series.daily_maximum(y)
+    record, spread = _history(series, maxima, masked)
+    scale = 0.3 * spread + _LEAST_SPREAD
+    found = (np.exp((maxima - record) / 2) - 1) / scale
+    found[~np.isfinite(record) | masked] = np.nan
+    return found, record, scale
+
+
 def _look(
     series: Series,
     expectation: Expectation,
@@ -125,14 +145,13 @@ def _look(
     first_day: int,
 ) -> None:
     sums, expected, y = deviation(series, expectation, window)
-    maxima = series.daily_maximum(y)
-    record, spread = _history(series, maxima, masked)
-    scale = 0.3 * spread + _LEAST_SPREAD
-    daily_u = (np.exp((maxima - record) / 2) - 1) / scale
-    daily_u[~np.isfinite(record) | masked] = np.nan
+    daily_u, record, scale = _daily(series, y, masked)
     who, day = series.series, series.day
     u = (np.exp((y - record[who, day]) / 2) - 1) / scale[who, day]
     u[masked[who, day]] = np.nan
+    shipped = default_pool(f"surge_{window}")
+    # No series is of the stratum -1: they widen the pool of everything alone.
+    nobody = np.full(len(shipped), -1, np.int64)
     scores = np.zeros(len(y))
     for today in range(max(first_day, 1), series.days):
         entries = np.flatnonzero(day == today)
@@ -142,11 +161,13 @@ def _look(
         pool = daily_u[:, days]
         fine, coarse = (stratum[:, today] for stratum in strata)
         wide = pool.shape[1]
+        few = int(np.isfinite(pool).sum()) < MIN_POOL
+        more = slice(len(shipped) if few else 0)
         scores[entries] = surprise_by_stratum(
             u[entries],
             [fine[who[entries]], coarse[who[entries]]],
-            pool.ravel(),
-            [np.repeat(fine, wide), np.repeat(coarse, wide)],
+            np.concatenate((pool.ravel(), shipped[more])),
+            [np.concatenate((np.repeat(own, wide), nobody[more])) for own in (fine, coarse)],
         )
     looks.sums[window], looks.expected[window], looks.y[window] = sums, expected, y
     looks.scores[window] = scores

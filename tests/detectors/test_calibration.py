@@ -68,3 +68,15 @@ def test_half_the_budget_raises_the_threshold_by_log_two() -> None:
 @pytest.mark.parametrize("count", [1, 5, 15, 50])
 def test_a_few_equal_values_make_nothing_impossible(count: int) -> None:
     assert surprise(np.array([0.5]), np.zeros(count))[0] < 3
+
+
+@pytest.mark.parametrize("count", [1, 5, 15, 19])
+@pytest.mark.parametrize("value", [0.5, 5.0, 1e6])
+def test_under_twenty_values_only_the_rank_counts(count: int, value: float) -> None:
+    assert surprise(np.array([value]), np.zeros(count))[0] <= np.log10(count + 1) + 1e-12
+
+
+def test_the_fewer_values_the_less_surprising_is_the_same_deviation() -> None:
+    scores = [surprise(np.array([0.5]), np.zeros(n))[0] for n in (5, 19, 20, 50, 100, 300)]
+    assert scores == sorted(scores)
+    assert scores[0] < scores[-1]

@@ -184,3 +184,11 @@ def test_rehearsals_change_nothing_and_do_not_count(tmp_path: Path) -> None:
     burst = minute(30, 11) + np.arange(90) // 10
     dry = calls(burst, "Call000", error_code="Client.DryRunOperation")
     assert call_rate(context(tmp_path, [*background(), dry]), WINDOW).anomalies.num_rows == 0
+
+
+def test_the_only_steady_series_of_a_lake_can_be_found_silent(tmp_path: Path) -> None:
+    # Fourteen days of one series are a pool of fourteen values, which by themselves say little.
+    beat = np.arange(3, minute(DAYS), 10)
+    beat = beat[(beat < minute(31, 6)) | (beat >= minute(31, 20))]
+    rows = call_rate(context(tmp_path, [calls(beat, "PutMetricData")]), WINDOW).anomalies
+    assert rows["kind"].to_pylist() == ["stop"]

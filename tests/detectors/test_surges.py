@@ -22,7 +22,7 @@ def bursty(first_day: int) -> Series:
     random = np.random.default_rng(4)
     names: list[str] = []
     minutes: list[int] = []
-    for number in range(20):
+    for number in range(40):
         for _ in range(6):
             begin = int(random.integers(0, DAYS)) * DAY + 600
             minutes += (begin + np.arange(int(random.integers(20, 200))) // 4).tolist()

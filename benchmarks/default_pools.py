@@ -1,0 +1,91 @@
+"""Normal days of simulated organizations: the calibration pools of lakes that have too few.
+
+python benchmarks/default_pools.py [--write]
+
+Simulates organizations without an incident, and takes from each what a day's largest deviation is:
+u of each surge window, for write calls and for errors, and y of silences. Each pool is kept as 400
+evenly spaced quantiles. Prints them in short; with --write also rewrites
+ctanalytics/detectors/data/pools.json, which the detectors add to a pool of fewer than 300 values.
+
+They are as true to life as the simulator is: real organizations may be louder. A lake leaves them
+behind as soon as it has 300 values of its own.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from ctanalytics.app.ingest import ingest
+from ctanalytics.app.simulate import simulate
+from ctanalytics.detectors import rates, stops, surges
+from ctanalytics.detectors.base import Context, Window
+from ctanalytics.engines.local import LocalExecutor
+from ctanalytics.lake.lake import Lake
+from ctanalytics.settings import Settings
+
+SEEDS = (101, 102, 103)
+DAYS = 42
+EVENTS_PER_DAY = 1_500
+VALUES = 400
+START = dt.datetime(2025, 10, 1, tzinfo=dt.UTC)
+FILE = Path(__file__).parent.parent / "ctanalytics" / "detectors" / "data" / "pools.json"
+
+
+def deviations(lake: Path) -> dict[str, np.ndarray]:
+    """The daily deviations of all series of a lake, by pool."""
+    until = START + dt.timedelta(days=DAYS - 1)
+    found: dict[str, list[np.ndarray]] = {}
+    with Lake.open(str(lake)).engine() as engine:
+        context = Context(engine, LocalExecutor(1), Settings().detect, until)
+        for statement in ("detectors/call_minutes", "detectors/error_minutes"):
+            window = Window(until - dt.timedelta(days=7), until)
+            loaded = rates.load(context, window, statement)
+            for minutes in surges.WINDOWS:
+                daily = surges.daily(loaded.series, loaded.expectation, loaded.masked, minutes)
+                found.setdefault(f"surge_{minutes}", []).append(daily.ravel())
+            if statement == "detectors/call_minutes":
+                daily = stops.daily(loaded.series, loaded.masked, loaded.end_minute)
+                found["stop"] = [daily.ravel()]
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def organization(seed: int) -> dict[str, np.ndarray]:
+    """Simulate one, ingest it, and take its deviations."""
+    with tempfile.TemporaryDirectory() as folder:
+        logs, lake = Path(folder) / "logs", Path(folder) / "lake"
+        simulate(
+            logs,
+            days=DAYS,
+            events_per_day=EVENTS_PER_DAY,
+            seed=seed,
+            incidents=["none"],
+            digests="none",
+            workers=1,
+        )
+        ingest([str(logs)], str(lake))
+        return deviations(lake)
+
+
+def main() -> None:
+    parts = [organization(seed) for seed in SEEDS]
+    pools = {}
+    for name in sorted(parts[0]):
+        values = np.concatenate([part[name] for part in parts])
+        values = values[np.isfinite(values)]
+        steps = (np.arange(VALUES) + 0.5) / VALUES
+        pools[name] = np.round(np.quantile(values, steps), 4).tolist()
+        middle, body, tail = np.quantile(values, (0.5, 0.95, 0.995))
+        print(f"{name:>12}  {len(values):>7,} values  {middle:7.3f} {body:7.3f} {tail:7.3f}")
+    if "--write" in sys.argv[1:]:
+        made = {"made_by": "python benchmarks/default_pools.py --write", "pools": pools}
+        FILE.write_text(json.dumps(made, indent=None, separators=(",", ":")) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
