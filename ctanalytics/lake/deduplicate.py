@@ -29,9 +29,16 @@ _JSON: Final = (*JSON_FIELDS.values(), "user_identity", "unknown_fields")
 class Sorted:
     """A batch taken apart; the three row counts add up to the batch's."""
 
-    fresh: pa.Table
+    rows: pa.Table
+    places: pa.Array
+    """Which of the rows are new. Sorting takes them: a copy of its own costs 0.5 us a row."""
     conflicts: pa.Table
     duplicates: int
+
+    @property
+    def fresh(self) -> pa.Table:
+        """The new rows, in the order of the batch."""
+        return self.rows.take(self.places)
 
 
 def keys(rows: pa.Table) -> pl.DataFrame:
@@ -71,12 +78,14 @@ def split(rows: pa.Table, existing: Iterable[pa.Table], *, compare: bool) -> Sor
         first = unmatched.unique(["account", "key"], keep="first", maintain_order=True)
     fresh = first["row"]
     if len(fresh) < len(unmatched):
-        pairs = _pairs(unmatched, first).filter(pl.col("row") != pl.col("original"))
+        repeats = unmatched.join(first, on="row", how="anti", maintain_order="left")
+        pairs = _pairs(repeats, first)
         if compare:
             conflicts.append(_different(rows, rows, pairs))
     odd = pl.concat(conflicts).sort() if conflicts else pl.Series("row", [], pl.UInt32)
     return Sorted(
-        fresh=rows if len(fresh) == len(rows) else _take(rows, fresh),
+        rows=rows,
+        places=_places(fresh),
         conflicts=_take(rows, odd),
         duplicates=len(rows) - len(fresh) - len(odd),
     )
@@ -128,7 +137,11 @@ def _different(rows: pa.Table, others: pa.Table, pairs: pl.DataFrame) -> pl.Seri
 
 
 def _take(rows: pa.Table, places: pl.Series) -> pa.Table:
-    return rows.take(pa.array(places.to_numpy()))
+    return rows.take(_places(places))
+
+
+def _places(rows: pl.Series) -> pa.Array:
+    return pa.array(rows.to_numpy())
 
 
 def _frame(rows: pa.Table) -> pl.DataFrame:

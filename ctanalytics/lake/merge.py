@@ -52,34 +52,44 @@ def merge(part: dict[str, Any]) -> dict[str, Any]:
     table: str = part["table"]
     spec = TABLES[table]
     rows = staging.read(store, part["staged"], spec.file_schema())
-    made: dict[str, pa.Table] = {table: rows}
+    made: dict[str, tuple[pa.Table, pa.Array | None]] = {table: (rows, None)}
     duplicates = 0
     if spec.partitioned:
         is_events = table == "events"
         sorted_ = split(rows, _existing(store, table, rows, part["existing"]), compare=is_events)
         duplicates = sorted_.duplicates
-        made = {table: sorted_.fresh}
+        made = {table: (rows, sorted_.places)}
         if is_events and sorted_.conflicts.num_rows:
             known = _existing(store, "event_conflicts", sorted_.conflicts, part["conflicts"])
             odd = distinct(sorted_.conflicts, known)
             duplicates += sorted_.conflicts.num_rows - odd.num_rows
-            made["event_conflicts"] = odd
+            made["event_conflicts"] = (odd, None)
+    counts = {
+        name: found.num_rows if places is None else len(places)
+        for name, (found, places) in made.items()
+    }
     adds = {
-        name: [write(store, name, found, part["date"], part["plan_id"])]
-        for name, found in made.items()
-        if found.num_rows
+        name: [write(store, name, found, part["date"], part["plan_id"], places)]
+        for name, (found, places) in made.items()
+        if counts[name]
     }
-    return {
-        "adds": adds,
-        "rows": {name: found.num_rows for name, found in made.items()},
-        "duplicates": duplicates,
-    }
+    return {"adds": adds, "rows": counts, "duplicates": duplicates}
 
 
 def write(
-    store: Store, table: str, rows: pa.Table, date: str | None, plan_id: int
+    store: Store,
+    table: str,
+    rows: pa.Table,
+    date: str | None,
+    plan_id: int,
+    places: pa.Array | None = None,
 ) -> dict[str, Any]:
-    """Write one Parquet file into a table's folder; no reader sees it before its commit."""
+    """Write one Parquet file into a table's folder; no reader sees it before its commit.
+
+    Args:
+        places: which of the rows; none: all.
+    """
+    order = staging.by_time(rows, places)
     folder = f"{PARTITION}={date}/" if date else ""
     path = f"{folder}plan-{plan_id:012d}-{uuid.uuid4().hex}.parquet"
     repeating = [name for name in rows.column_names if name not in _NO_DICTIONARY]
@@ -94,10 +104,10 @@ def write(
             write_statistics=[name for name in rows.column_names if name in _PRUNING],
             store_schema=False,
         ) as writer:
-            for group in staging.sorted_by_time(rows, _ROW_GROUP):
-                writer.write_table(_lean(group))
+            for start in range(0, len(order), _ROW_GROUP):
+                writer.write_table(_lean(rows.take(order[start : start + _ROW_GROUP])))
         size = file.tell()
-    return {"path": path, "size": size, "partition": date, "stats": _stats(rows)}
+    return {"path": path, "size": size, "partition": date, "stats": _stats(rows, order)}
 
 
 def _lean(rows: pa.Table) -> pa.Table:
@@ -112,14 +122,15 @@ def _lean(rows: pa.Table) -> pa.Table:
     return rows
 
 
-def _stats(rows: pa.Table) -> str:
+def _stats(rows: pa.Table, places: pa.Array) -> str:
     """Delta's file statistics, by which readers leave files out."""
-    found: dict[str, Any] = {"numRecords": rows.num_rows}
-    since, until = staging.span(rows)
+    found: dict[str, Any] = {"numRecords": len(places)}
+    times = rows.select([name for name in rows.column_names if name == "event_time"]).take(places)
+    since, until = staging.span(times)
     if since is not None and until is not None:
         found["minValues"] = {"event_time": _stamp(since)}
         found["maxValues"] = {"event_time": _stamp(until)}
-        found["nullCount"] = {"event_time": rows["event_time"].null_count}
+        found["nullCount"] = {"event_time": times["event_time"].null_count}
     return json.dumps(found)
 
 

@@ -83,22 +83,17 @@ def _cuts(days: npt.NDArray[np.int32]) -> list[int]:
     return [0, *(np.flatnonzero(np.diff(days)) + 1).tolist(), len(days)]
 
 
-def sorted_by_time(rows: pa.Table, size: int) -> Iterator[pa.Table]:
-    """Yield the rows in groups, sorted by event_time; equal times, and tables without, as they are.
+def by_time(rows: pa.Table, places: pa.Array | None = None) -> pa.Array:
+    """Return places of rows sorted by event_time; equal times, and tables without, as they are.
 
-    No sorted copy of the whole is ever in memory.
+    Args:
+        places: which of the rows; none: all.
     """
-    order = _by_time(rows)
-    for start in range(0, rows.num_rows, size):
-        yield rows.slice(start, size) if order is None else rows.take(order[start : start + size])
-
-
-def _by_time(rows: pa.Table) -> pa.Array | None:
-    if "event_time" not in rows.column_names:
-        return None
-    moments = rows["event_time"].combine_chunks().cast(pa.int64()).fill_null(-1)
-    values = moments.to_numpy(zero_copy_only=False)
-    return None if (np.diff(values) >= 0).all() else pa.array(np.argsort(values, kind="stable"))
+    chosen = np.arange(rows.num_rows) if places is None else places.to_numpy()
+    if "event_time" in rows.column_names:
+        moments = rows["event_time"].combine_chunks().cast(pa.int64()).fill_null(-1).to_numpy()
+        chosen = chosen[np.argsort(moments[chosen], kind="stable")]
+    return pa.array(chosen)
 
 
 def span(rows: pa.Table) -> tuple[dt.datetime | None, dt.datetime | None]:
