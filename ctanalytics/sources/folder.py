@@ -70,7 +70,8 @@ class FolderSource:
         if obj.size_bytes > max_bytes:
             return Unread("too_large", f"{obj.size_bytes} bytes, the limit is {max_bytes}")
         try:
-            with Path(obj.key).open("rb", buffering=0) as file:
+            # A Path takes 20 us a file, which is much where files are small.
+            with open(obj.key, "rb", buffering=0) as file:  # noqa: PTH123
                 before = _etag(os.fstat(file.fileno()))
                 data = file.read(obj.size_bytes + 1)
                 while len(data) <= obj.size_bytes and (more := file.read(obj.size_bytes + 1)):
