@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import re
 from typing import Any, get_args
 
@@ -22,6 +23,7 @@ HIDDEN_USER_NAME = "HIDDEN_DUE_TO_SECURITY_REASONS"
 
 _SESSION_ARN = re.compile(r"^(arn:[a-z-]+):sts::(\d{12}):assumed-role/(.+)/([^/]*)$")
 
+_FLAGS = {"true": True, "false": False}
 _TYPES = {
     "Root": "root",
     "IAMUser": "user",
@@ -231,10 +233,11 @@ def _actor(
 def _flag(value: str | bool | None) -> bool | None:
     """AWS writes "true" and "false" as text; take a real boolean too."""
     if isinstance(value, str):
-        return {"true": True, "false": False}.get(value)
+        return _FLAGS.get(value)
     return value
 
 
+@functools.lru_cache(maxsize=4_096)  # the sessions of an hour often share their start
 def _time(text: str | None) -> dt.datetime | None:
     """Extended ISO 8601 as in live records, basic as in the guide's examples."""
     if not text:
