@@ -23,6 +23,7 @@ HIDDEN_USER_NAME = "HIDDEN_DUE_TO_SECURITY_REASONS"
 
 _SESSION_ARN = re.compile(r"^(arn:[a-z-]+):sts::(\d{12}):assumed-role/(.+)/([^/]*)$")
 
+_LONGEST_TIME = 40
 _FLAGS = {"true": True, "false": False}
 _TYPES = {
     "Root": "root",
@@ -237,11 +238,14 @@ def _flag(value: str | bool | None) -> bool | None:
     return value
 
 
-@functools.lru_cache(maxsize=4_096)  # the sessions of an hour often share their start
 def _time(text: str | None) -> dt.datetime | None:
+    # No time is longer; what is must not stay in the cache.
+    return _read_time(text) if text and len(text) <= _LONGEST_TIME else None
+
+
+@functools.lru_cache(maxsize=4_096)  # the sessions of an hour often share their start
+def _read_time(text: str) -> dt.datetime | None:
     """Extended ISO 8601 as in live records, basic as in the guide's examples."""
-    if not text:
-        return None
     try:
         value = dt.datetime.fromisoformat(text)
         return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)

@@ -316,3 +316,11 @@ def test_no_json_raises_and_every_value_has_its_columns_type(found: Any) -> None
 @given(st.binary(max_size=60) | nested.map(lambda found: json.dumps(found).encode()[:-1]))
 def test_no_bytes_raise(text: bytes) -> None:
     assert len(identity.parse(text)) == len(identity.COLUMNS)
+
+
+def test_a_start_of_a_session_too_long_for_a_time_is_not_kept_in_memory() -> None:
+    before = identity._read_time.cache_info().currsize
+    attributes = b'{"creationDate":"' + b"9" * 100_000 + b'"}'
+    columns = identity.parse(b'{"sessionContext":{"attributes":' + attributes + b"}}")
+    assert columns[identity.COLUMNS.index("session_creation_time")] is None
+    assert identity._read_time.cache_info().currsize == before
