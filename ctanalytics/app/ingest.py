@@ -13,21 +13,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-import msgspec
-import pyarrow as pa
-
-from ctanalytics.app.ingest_part import decode_part, listed
+from ctanalytics.app import ingest_plan
+from ctanalytics.app.ingest_part import listed
+from ctanalytics.app.ingest_plan import PlanDone
 from ctanalytics.engines.executor import Executor
 from ctanalytics.engines.local import LocalExecutor, cores
 from ctanalytics.errors import LakeError, LakeMissing, SourceError
 from ctanalytics.lake import ledger as ledgers
 from ctanalytics.lake import plans
 from ctanalytics.lake.lake import Lake
-from ctanalytics.lake.layout import INGEST_TABLES, PARTITION, TABLES
-from ctanalytics.lake.merge import merge, write
-from ctanalytics.records import object_key, schema
+from ctanalytics.lake.layout import INGEST_TABLES
 from ctanalytics.settings import Settings
-from ctanalytics.sources.base import Selection, Source, open_source, source_from
+from ctanalytics.sources.base import Selection, Source, open_source
 
 _RECORD_TABLES: Final = ("events", "event_conflicts", "aws_insights", "aggregated_events")
 _DONE: Final = ("ingested", "partial", "empty")
@@ -108,6 +105,22 @@ class _Counts:
     def state(self, *names: str) -> int:
         return sum(self.states.get(name, 0) for name in names)
 
+    def add(self, done: PlanDone) -> None:
+        """Add what a plan came to."""
+        for part in done.parts:
+            for state, count in part["states"].items():
+                self.states[state] = self.state(state) + count
+            self.records += part["records"]
+            self.quarantined += part["records_quarantined"]
+            self.bytes_read += part["bytes_read"]
+            self.bytes_decompressed += part["bytes_decompressed"]
+            self.gets += part["gets"]
+            self.rewritten += part["rewritten"]
+        for name, count in done.rows.items():
+            self.rows[name] = self.rows.get(name, 0) + count
+        self.duplicates += done.duplicates
+        self.dates |= {add["partition"] for add in done.adds.get("events", [])}
+
 
 def ingest(
     sources: Sequence[str],
@@ -170,24 +183,6 @@ def _lake(uri: str, settings: Settings, *, dry_run: bool) -> Lake | None:
         return Lake.open(uri, settings.lake_aws)
     except LakeMissing:
         return None
-
-
-@dataclass
-class _Merged:
-    """What the merges of a plan made."""
-
-    adds: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    rows: dict[str, int] = field(default_factory=dict)
-    duplicates: int = 0
-    lost: bool = False
-    """Another process has ended the plan."""
-
-    def add(self, result: dict[str, Any]) -> None:
-        for name, found in result["adds"].items():
-            self.adds.setdefault(name, []).extend(found)
-        for name, count in result["rows"].items():
-            self.rows[name] = self.rows.get(name, 0) + count
-        self.duplicates += result["duplicates"]
 
 
 class _Run:
@@ -304,134 +299,52 @@ class _Run:
 
     def _run_plan(self, plan: plans.Plan, *, own: bool) -> None:
         plan_id = plan["plan_id"]
-        now = dt.datetime.now(dt.UTC)
         try:
-            source_from(plan["source"])
-            done = sorted(self._decoded(plan, now), key=lambda result: int(result["number"]))
+            done = ingest_plan.run(
+                plan, self.lake, self.executor, self.settings.ingest, self._reported()
+            )
         except SourceError as error:
             if own:
                 raise
-            self._defer(plan, now, str(error.what))
+            self._defer(plan, error.what)
             return
-        merged = self._merged(plan_id, done)
-        result = {"plan_id": plan_id, "adds": merged.adds, "rows": merged.rows}
-        if merged.lost or not plans.conclude(self.lake, plan_id, result):
+        if not done.won:
             self.notes.append(f"plan {plan_id} was finished by another ingest meanwhile")
             return
-        if merged.adds.get("quarantine") or any(
-            ledgers.AGAIN & each["states"].keys() for each in done
-        ):
+        if done.set_aside:
             self.counts.plan_ids.append(plan_id)
         if own:
-            self._count(done, merged)
+            self.counts.add(done)
             return
-        set_aside = sum(found["records_quarantined"] for found in done)
+        set_aside = sum(part["records_quarantined"] for part in done.parts)
         self.notes.append(
-            f"finished plan {plan_id} of an earlier ingest: {merged.rows.get('events', 0)} events "
+            f"finished plan {plan_id} of an earlier ingest: {done.rows.get('events', 0)} events "
             f"of {len(plan['objects'])} objects, {set_aside} records set aside"
         )
 
-    def _merged(self, plan_id: int, done: list[dict[str, Any]]) -> _Merged:
-        merged = _Merged()
-        try:
-            for result in self.executor.map(merge, self._merge_parts(plan_id, done)):
-                merged.add(result)
-        except FileNotFoundError:
-            # Staged rows are gone when somebody took the plan over, because our lease ran out.
-            if plans.version(self.lake) < plan_id:
-                raise
-            merged.lost = True
-        for found in merged.adds.values():
-            found.sort(key=lambda add: (add["partition"] or "", add["path"]))
-        return merged
-
-    def _decoded(self, plan: plans.Plan, now: dt.datetime) -> Iterator[dict[str, Any]]:
-        objects = records = size = 0
-        for result in self.executor.map(decode_part, self._decode_parts(plan, now)):
-            yield result
-            objects += sum(result["states"].values())
-            records += result["records"]
-            size += result["bytes_read"]
-            if self.progress:
-                base = self.counts
-                self.progress(
-                    Progress(
-                        sum(base.states.values()) + objects,
-                        base.records + records,
-                        base.bytes_read + size,
-                    )
-                )
-
-    def _decode_parts(self, plan: plans.Plan, now: dt.datetime) -> Iterator[dict[str, Any]]:
-        limits = self.settings.ingest
-        shared = {
-            "store": self.lake.store.spec(),
-            "source": plan["source"],
-            "plan_id": plan["plan_id"],
-            "limits": msgspec.to_builtins(limits),
-            "settings_hash": plan["settings_hash"],
-            "now": now.isoformat(),
-        }
-        groups = _grouped(plan["objects"], limits.part_bytes, limits.part_objects)
-        for number, objects in enumerate(groups):
-            yield {**shared, "number": number, "objects": objects}
-
-    def _merge_parts(self, plan_id: int, done: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        staged: dict[tuple[str, str | None], list[str]] = {}
-        rows: dict[tuple[str, str | None], int] = {}
-        for result in done:
-            for manifest in result["staged"]:
-                place = (manifest["table"], manifest["date"])
-                staged.setdefault(place, []).append(manifest["path"])
-                rows[place] = rows.get(place, 0) + manifest["rows"]
-        existing = {name: _existing(self.lake, name) for name in {table for table, _ in staged}}
-        existing["event_conflicts"] = _existing(self.lake, "event_conflicts")
-        spec = self.lake.store.spec()
-        # The largest first: then all workers end at about the same time.
-        for table, date in sorted(staged, key=lambda place: (-rows[place], str(place))):
-            yield {
-                "store": spec,
-                "plan_id": plan_id,
-                "table": table,
-                "date": date,
-                "staged": staged[table, date],
-                "existing": existing[table].get(date, []) if date else [],
-                "conflicts": existing["event_conflicts"].get(date, []) if date else [],
-            }
-
-    def _defer(self, plan: plans.Plan, now: dt.datetime, reason: str) -> None:
-        """Close a dead plan whose source can't be opened here; its objects are tried again."""
-        rows = [
-            ledgers.row(found, plan["plan_id"], now, state="deferred", reason=reason)
-            for found in plan["objects"]
-        ]
-        table = pa.Table.from_pylist(rows, schema.LOG_FILES)
-        add = write(self.lake.store, "log_files", table, None, plan["plan_id"])
-        plans.conclude(
-            self.lake, plan["plan_id"], {"plan_id": plan["plan_id"], "adds": {"log_files": [add]}}
-        )
+    def _defer(self, plan: plans.Plan, reason: str) -> None:
+        ingest_plan.defer(plan, self.lake, reason)
         self.counts.plan_ids.append(plan["plan_id"])
         self.notes.append(
             f"plan {plan['plan_id']} of an earlier ingest is closed without rows, because its "
-            f"source can't be opened here ({reason}); its {len(rows)} objects come with the next "
-            "ingest of that source"
+            f"source can't be opened here ({reason}); its {len(plan['objects'])} objects come "
+            "with the next ingest of that source"
         )
 
-    def _count(self, done: list[dict[str, Any]], merged: _Merged) -> None:
-        counts = self.counts
-        for result in done:
-            for state, count in result["states"].items():
-                counts.states[state] = counts.state(state) + count
-            counts.records += result["records"]
-            counts.quarantined += result["records_quarantined"]
-            counts.bytes_read += result["bytes_read"]
-            counts.bytes_decompressed += result["bytes_decompressed"]
-            counts.gets += result["gets"]
-            counts.rewritten += result["rewritten"]
-        for name, count in merged.rows.items():
-            counts.rows[name] = counts.rows.get(name, 0) + count
-        counts.duplicates += merged.duplicates
-        counts.dates |= {add["partition"] for add in merged.adds.get("events", [])}
+    def _reported(self) -> Callable[[dict[str, Any]], None]:
+        """What tells the caller how far the ingest is, part by part of a plan."""
+        objects, records = sum(self.counts.states.values()), self.counts.records
+        size = self.counts.bytes_read
+
+        def seen(part: dict[str, Any]) -> None:
+            nonlocal objects, records, size
+            objects += sum(part["states"].values())
+            records += part["records"]
+            size += part["bytes_read"]
+            if self.progress:
+                self.progress(Progress(objects, records, size))
+
+        return seen
 
     def result(self, sources: Sequence[Source], seconds: float) -> IngestResult:
         """Add up, and check that every record is accounted for."""
@@ -485,49 +398,6 @@ def _hash(settings: Settings) -> str:
     limits = settings.ingest
     shape = (limits.max_object_bytes, limits.max_decompressed_bytes, limits.max_expansion)
     return hashlib.sha256(repr(shape).encode()).hexdigest()[:16]
-
-
-def _grouped(
-    objects: list[dict[str, Any]], size_limit: int, count_limit: int
-) -> Iterator[list[dict[str, Any]]]:
-    """Objects in parts, by the day of their delivery.
-
-    What one part holds of one day shares more texts, and fewer files are staged for each day: 4 %
-    less CPU than in the order of the listing.
-    """
-    group: list[dict[str, Any]] = []
-    size = 0
-    for found in sorted(objects, key=_delivery_date):
-        if group and (size + found["size_bytes"] > size_limit or len(group) >= count_limit):
-            yield group
-            group, size = [], 0
-        group.append(found)
-        size += found["size_bytes"]
-    if group:
-        yield group
-
-
-def _delivery_date(found: dict[str, Any]) -> dt.date:
-    return object_key.parse(found["key"]).delivery_date or dt.date.min
-
-
-def _existing(lake: Lake, name: str) -> dict[str, list[dict[str, Any]]]:
-    """A table's files by date, with the span of their event times."""
-    if not TABLES[name].partitioned:
-        return {}
-    actions = pa.table(lake.table(name).get_add_actions(flatten=True))
-    found: dict[str, list[dict[str, Any]]] = {}
-    for action in actions.to_pylist():
-        since, until = action.get("min.event_time"), action.get("max.event_time")
-        date = action[f"partition.{PARTITION}"]
-        found.setdefault(date.isoformat(), []).append(
-            {
-                "path": action["path"],
-                "since": since.isoformat() if since else None,
-                "until": until.isoformat() if until else None,
-            }
-        )
-    return found
 
 
 def _set_aside(lake: Lake | None, plan_ids: list[int], limit: int = 50) -> list[dict[str, Any]]:

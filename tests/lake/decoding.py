@@ -6,8 +6,13 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
+import duckdb
+import pyarrow as pa
+from hypothesis import strategies as st
+
 from ctanalytics.lake.decode import Decoded, Decoder, Fault, Limits, Outcome
-from tests.logs import START
+from ctanalytics.records import schema
+from tests.logs import ACCOUNT, START, event_id
 
 NOW = START + dt.timedelta(hours=1)
 
@@ -72,3 +77,78 @@ def check_sum(result: Result) -> None:
     if outcome.state in ("quarantined", "partial"):
         assert found.faults
         assert outcome.reason
+
+
+DUCKDB = duckdb.connect()
+
+INSIGHT = {
+    "eventVersion": "1.09",
+    "eventTime": "2026-03-01T08:13:00Z",
+    "awsRegion": "eu-west-1",
+    "eventID": event_id(900),
+    "eventType": "AwsCloudTrailInsight",
+    "recipientAccountId": ACCOUNT,
+    "sharedEventID": event_id(901),
+    "insightDetails": {
+        "state": "End",
+        "eventSource": "ssm.amazonaws.com",
+        "eventName": "UpdateInstanceInformation",
+        "insightType": "ApiErrorRateInsight",
+        "errorCode": "AccessDenied",
+        "insightContext": {
+            "statistics": {
+                "baseline": {"average": 1.742857142},
+                "insight": {"average": 15},
+                "insightDuration": 7,
+                "baselineDuration": 10080,
+            }
+        },
+    },
+    "eventCategory": "Insight",
+}
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**30), 10**30)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+field_names = st.sampled_from(
+    [
+        "eventTime",
+        "readOnly",
+        "managementEvent",
+        "userIdentity",
+        "tlsDetails",
+        "insightDetails",
+        "sessionCredentialFromConsole",
+        "eventId",
+        "accountId",
+        "unfit",
+        "sha256",
+        "extra_0",
+        *schema.STRING_FIELDS,
+        *schema.JSON_FIELDS,
+    ]
+) | st.text(max_size=12)
+
+odd_records = st.dictionaries(field_names, json_values, max_size=8).map(
+    lambda found: {"eventName": "X", "eventVersion": "1.08"} | found
+)
+
+
+def all_valid_json(events: pa.Table) -> bool:
+    """Whether DuckDB can read all JSON text: one row that it can't would end a user's query."""
+    if not events.num_rows:
+        return True
+    columns = [*schema.JSON_FIELDS.values(), "user_identity", "unknown_fields"]
+    tests = " and ".join(f"coalesce(json_valid({column}), true)" for column in columns)
+    DUCKDB.register("rows", events)
+    ((valid,),) = DUCKDB.sql(f"select coalesce(bool_and({tests}), true) from rows").fetchall()
+    return bool(valid)

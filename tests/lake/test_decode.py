@@ -5,22 +5,25 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import json
-import random
 import re
-from pathlib import Path
 from typing import Any
 
-import duckdb
-import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ctanalytics.lake.decode import Decoder, Limits
+from ctanalytics.lake.decode import Decoder
 from ctanalytics.lake.decode import decode as decode_alone
 from ctanalytics.records import schema
-from tests.lake.decoding import NOW, Result, check_sum, decode
-from tests.logs import ACCOUNT, DATA, START, document, event_id, key, record, write
+from tests.lake.decoding import (
+    INSIGHT,
+    NOW,
+    all_valid_json,
+    decode,
+    json_values,
+    odd_records,
+)
+from tests.logs import ACCOUNT, START, document, event_id, key, record
 
 
 def row_of(*, spoil: bool = False, **fields: Any) -> dict[str, Any]:
@@ -31,7 +34,6 @@ def row_of(*, spoil: bool = False, **fields: Any) -> dict[str, Any]:
     return decode(document(records)).events[0]
 
 
-DUCKDB = duckdb.connect()
 BOTH_WAYS = pytest.mark.parametrize("spoil", [False, True], ids=["fast", "careful"])
 
 
@@ -104,40 +106,6 @@ def test_json_text_is_the_sources_own_bytes(spoil: bool, text: str, field: str) 
     assert row[column] == text
 
 
-json_values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(10**30), 10**30)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=8),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3)
-    ),
-    max_leaves=8,
-)
-field_names = st.sampled_from(
-    [
-        "eventTime",
-        "readOnly",
-        "managementEvent",
-        "userIdentity",
-        "tlsDetails",
-        "insightDetails",
-        "sessionCredentialFromConsole",
-        "eventId",
-        "accountId",
-        "unfit",
-        "sha256",
-        "extra_0",
-        *schema.STRING_FIELDS,
-        *schema.JSON_FIELDS,
-    ]
-) | st.text(max_size=12)
-odd_records = st.dictionaries(field_names, json_values, max_size=8).map(
-    lambda found: {"eventName": "X", "eventVersion": "1.08"} | found
-)
-
-
 @settings(max_examples=150)
 @given(odd_records, st.sampled_from([None, 2]), st.booleans())
 def test_any_record_is_a_row_and_loses_nothing(
@@ -157,7 +125,7 @@ def test_any_record_is_a_row_and_loses_nothing(
     }
     if 1 in by_place:
         _lost_nothing(found, by_place[1])
-    assert _all_valid_json(result.decoded.events)
+    assert all_valid_json(result.decoded.events)
 
 
 def _lost_nothing(found: dict[str, Any], row: dict[str, Any]) -> None:
@@ -177,17 +145,6 @@ def _lost_nothing(found: dict[str, Any], row: dict[str, Any]) -> None:
             )
         else:
             assert name in ("eventTime", "tlsDetails")
-
-
-def _all_valid_json(events: pa.Table) -> bool:
-    """Whether DuckDB can read all JSON text: one row that it can't would end a user's query."""
-    if not events.num_rows:
-        return True
-    columns = [*schema.JSON_FIELDS.values(), "user_identity", "unknown_fields"]
-    tests = " and ".join(f"coalesce(json_valid({column}), true)" for column in columns)
-    DUCKDB.register("rows", events)
-    ((valid,),) = DUCKDB.sql(f"select coalesce(bool_and({tests}), true) from rows").fetchall()
-    return bool(valid)
 
 
 @pytest.mark.parametrize(
@@ -446,31 +403,6 @@ def test_only_a_new_major_version_is_set_aside(version: Any, refused: bool) -> N
         assert json.loads(result.faults[0].content or b"")["eventID"] == event_id(2)
 
 
-INSIGHT = {
-    "eventVersion": "1.09",
-    "eventTime": "2026-03-01T08:13:00Z",
-    "awsRegion": "eu-west-1",
-    "eventID": event_id(900),
-    "eventType": "AwsCloudTrailInsight",
-    "recipientAccountId": ACCOUNT,
-    "sharedEventID": event_id(901),
-    "insightDetails": {
-        "state": "End",
-        "eventSource": "ssm.amazonaws.com",
-        "eventName": "UpdateInstanceInformation",
-        "insightType": "ApiErrorRateInsight",
-        "errorCode": "AccessDenied",
-        "insightContext": {
-            "statistics": {
-                "baseline": {"average": 1.742857142},
-                "insight": {"average": 15},
-                "insightDuration": 7,
-                "baselineDuration": 10080,
-            }
-        },
-    },
-    "eventCategory": "Insight",
-}
 AGGREGATED = {
     "eventVersion": "1.0",
     "accountId": ACCOUNT,
@@ -571,119 +503,6 @@ def test_the_last_of_two_equal_keys_counts(spoil: bool) -> None:
     assert decode(twice).events[0]["event_name"] == "Last"
 
 
-HALVES = ["\ud800", "\udfff", "x\ud83d", "\ude00\ud83d", "a\udc00b"]
-
-
-@pytest.mark.parametrize("half", HALVES)
-def test_half_a_surrogate_pair_hides_no_field_and_keeps_its_text(half: str) -> None:
-    odd = record(
-        2,
-        userAgent=half,
-        requestParameters={"name": half},
-        userIdentity={"type": "IAMUser", "userName": f"dora{half}"},
-        resources=[{"ARN": half}],
-        oddity=half,
-    )
-    result = decode(document([record(1), odd, record(3)]))
-    assert result.ids() == [event_id(number) for number in (1, 2, 3)]
-    assert result.outcome.state == "ingested"
-    row = result.events[1]
-    shown = re.sub("[\ud800-\udfff]", "\ufffd", half)
-    assert row["user_agent"] == shown
-    assert json.loads(row["request_parameters"]) == {"name": shown}
-    assert (row["user_name"], row["resource_arns"]) == (f"dora{shown}", [shown])
-    unknown = json.loads(row["unknown_fields"])
-    originals = unknown["ctanalytics.originals"]
-    assert json.loads(originals["userAgent"]) == half
-    assert json.loads(originals["requestParameters"]) == {"name": half}
-    assert unknown["oddity"] == shown
-    assert set(originals) == {
-        "userAgent",
-        "requestParameters",
-        "userIdentity",
-        "resources",
-        "oddity",
-    }
-    assert _all_valid_json(result.decoded.events)
-    assert result.events[0] == decode(document([record(1)])).event
-
-
-def test_half_a_surrogate_pair_in_a_key_is_no_fault() -> None:
-    result = decode(document([record(1, **{"\ud800": 1}), INSIGHT | {"x": "\ud800"}]))
-    assert json.loads(result.event["unknown_fields"])["\ufffd"] == 1
-    assert json.loads(result.decoded.insights["record"][0].as_py())["x"] == "\ufffd"
-
-
-def test_nul_and_control_characters_survive() -> None:
-    text = "a\x00b\x1b[31m\u202e"
-    row = row_of(eventName=text, requestParameters={"key": text})
-    assert row["event_name"] == text
-    assert json.loads(row["request_parameters"]) == {"key": text}
-
-
-def test_a_record_of_invalid_utf8_is_set_aside_alone() -> None:
-    data = document([record(1), record(2, userAgent="@"), record(3)]).replace(b'"@"', b'"\xff"')
-    result = decode(data)
-    assert result.ids() == [event_id(1), event_id(3)]
-    assert result.reasons == ["not_utf8"]
-    assert b'"userAgent":"\xff"' in (result.faults[0].content or b"")
-
-
-@pytest.mark.parametrize("number", ["1" * 30, "1" * 5_000, "-" + "9" * 400, "1e400", "1E-400"])
-@pytest.mark.parametrize(
-    "field",
-    [
-        "requestParameters",
-        "userIdentity",
-        "tlsDetails",
-        "resources",
-        "addendum",
-        "eventTime",
-        "novel",
-        "eventName",
-        "readOnly",
-        "insightDetails",
-    ],
-)
-def test_a_number_of_any_size_is_no_fault(number: str, field: str) -> None:
-    data = document([record(1), record(2, **{field: "@@@"})])
-    inner = (
-        number if field in ("eventTime", "eventName", "readOnly", "novel") else f'{{"n":{number}}}'
-    )
-    result = decode(data.replace(b'"@@@"', inner.encode()))
-    assert result.outcome.state == "ingested"
-    assert len(result.events) == 2
-
-
-def test_what_follows_the_gzip_member_is_no_record_but_a_fault() -> None:
-    forged = gzip.compress(document([record(2)]))
-    result = decode(gzip.compress(document([record(1)])) + forged)
-    assert result.ids() == [event_id(1)]
-    assert (result.outcome.state, result.reasons) == ("partial", ["trailing_data"])
-    assert result.faults[0].content == forged
-
-
-def test_what_follows_a_member_without_records_is_a_fault_too() -> None:
-    result = decode(gzip.compress(b'{"Records":[]}') + b"tail")
-    assert (result.outcome.state, result.reasons) == ("partial", ["trailing_data"])
-
-
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
-        pytest.param(gzip.compress(document([record(1)]))[:-5], "truncated", id="truncated"),
-        pytest.param(
-            gzip.compress(document([record(1)]))[:-8] + b"\0" * 8, "corrupt", id="wrong-checksum"
-        ),
-        pytest.param(gzip.compress(b"\0" * 3_000_000), "too_large", id="bomb"),
-    ],
-)
-def test_a_broken_object_is_set_aside_whole(data: bytes, reason: str) -> None:
-    result = decode(data, limits=Limits(max_decompressed_bytes=2_000_000))
-    assert (result.outcome.state, result.reasons) == ("quarantined", [reason])
-    assert (result.outcome.records, result.outcome.sha256) == (0, None)
-
-
 def test_the_hash_is_of_the_uncompressed_content_as_digests_have_it() -> None:
     content = document([record(1)])
     assert decode(gzip.compress(content)).outcome.sha256 == decode(content).outcome.sha256
@@ -709,117 +528,3 @@ def test_decoding_is_usable_alone() -> None:
     found = decode_alone(gzip.compress(document([record(1)])), key=key(0))
     assert found.events["event_id"].to_pylist() == [event_id(1)]
     assert found.events.schema == schema.EVENTS
-
-
-# Whatever the bytes
-
-
-def _is_sound(result: Result) -> None:
-    assert result.decoded.events.schema == schema.EVENTS
-    result.decoded.events.validate(full=True)
-    assert _all_valid_json(result.decoded.events)
-
-
-@settings(max_examples=200)
-@given(
-    st.binary(max_size=200)
-    | st.text('[]{}",:\\u0d8a1 eventNamID\n', max_size=120).map(str.encode)
-    | json_values.map(lambda found: json.dumps(found).encode())
-    | st.lists(odd_records, max_size=3).map(document)
-)
-@example(b'{"Records":[{"eventName":"a","eventID":"b","eventTime":"0000-01-01T00:00:00Z"}]}')
-def test_any_bytes_end_in_rows_or_faults(data: bytes) -> None:
-    _is_sound(decode(data))
-    _is_sound(decode(gzip.compress(data)))
-
-
-def _mutated(source: bytes, rng: random.Random) -> bytes:
-    data = bytearray(source)
-    for _ in range(rng.choice((1, 1, 1, 3))):
-        at = rng.randrange(len(data))
-        until = min(len(data), at + rng.choice((1, 4, 40, 400)))
-        match rng.randrange(5):
-            case 0:
-                data[at] ^= 1 << rng.randrange(8)
-            case 1:
-                del data[at:until]
-            case 2:
-                data[at:at] = data[at:until]
-            case 3:
-                other = rng.randrange(len(data))
-                data[at:until] = data[other : other + until - at]
-            case 4:
-                data[at:until] = rng.randbytes(until - at)
-    return bytes(data)
-
-
-(REAL,) = (DATA / "trailscraper").glob("*.json.gz")
-
-
-@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
-def test_a_damaged_real_file_ends_in_rows_or_faults_and_its_neighbours_stay(packed: bool) -> None:
-    rng = random.Random(7)
-    made: list[pa.Table] = []
-    content = gzip.decompress(REAL.read_bytes())
-    for round_ in range(300):
-        damaged = _mutated(REAL.read_bytes() if packed else content, rng)
-        decoder = Decoder(now=NOW)
-        before = decoder.add("file", key(1), document([record(1), record(2)]))
-        outcome = decoder.add("file", f"damaged-{round_}.json", damaged)
-        after = decoder.add("file", key(2), document([record(3)]))
-        found = decoder.finish()
-        own = found.events.filter(
-            pa.compute.equal(found.events["source_object"], f"file/damaged-{round_}.json")
-        )
-        others = decode_all(found.events, own)
-        assert [row["event_id"] for row in others] == [event_id(n) for n in (1, 2, 3)]
-        assert [row["event_name"] for row in others] == ["GetBucketAcl"] * 3
-        assert (before.state, after.state) == ("ingested", "ingested")
-        faults = [fault for fault in found.faults if fault.record is not None]
-        rows = own.num_rows + found.insights.num_rows + found.aggregated.num_rows
-        assert rows + len(faults) == outcome.records
-        if packed:
-            # gzip's checksum: damage is found, or it was in a part that says nothing.
-            assert own.num_rows in (0, 2)
-        made.append(own)
-    assert _all_valid_json(pa.concat_tables(made))
-
-
-def decode_all(events: pa.Table, without: pa.Table) -> list[dict[str, Any]]:
-    left_out = set(without["source_object"].to_pylist())
-    return [row for row in events.to_pylist() if row["source_object"] not in left_out]
-
-
-def test_a_damaged_record_of_a_plain_file_leaves_the_others_as_they_were() -> None:
-    """Damage within one record's braces never changes what its neighbours become."""
-    rng = random.Random(11)
-    records = [record(number) for number in range(5)]
-    parts = [json.dumps(found).encode() for found in records]
-    whole = {
-        row["event_id"]: row for row in decode(b'{"Records":[' + b",".join(parts) + b"]}").events
-    }
-    kept = 0
-    for _ in range(300):
-        damaged = bytearray(parts[2])
-        for _ in range(rng.choice((1, 2, 5))):
-            damaged[rng.randrange(1, len(damaged) - 1)] = rng.choice(b'{}[]",:\\x\x00\xff0')
-        data = b'{"Records":[' + b",".join([*parts[:2], bytes(damaged), *parts[3:]]) + b"]}"
-        result = decode(data)
-        check_sum(result)
-        if result.outcome.records != 5:
-            continue  # the damage moved the file's own brackets: it was set aside whole, or regrouped
-        kept += 1
-        rows = {row["source_row"]: row for row in result.events}
-        for place in (0, 1, 3, 4):
-            assert rows[place] == whole[event_id(place)]
-    assert kept > 150
-
-
-def test_the_same_record_gives_the_same_row_fast_and_carefully(tmp_path: Path) -> None:
-    """The two ways of reading are one, but for what only the careful one can take."""
-    records = [record(number) for number in range(50)]
-    fast = decode(write(tmp_path / "a.json.gz", records).read_bytes()).events
-    careful = decode(
-        "\n".join(json.dumps(found, separators=(",", ":")) for found in records).encode()
-    )
-    assert careful.events == fast

@@ -1,0 +1,179 @@
+"""One plan of an ingest, run to its end: decode its objects, merge their rows, put the result."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from ctanalytics.app.ingest_part import decode_part
+from ctanalytics.engines.executor import Executor
+from ctanalytics.lake import ledger as ledgers
+from ctanalytics.lake import plans
+from ctanalytics.lake.lake import Lake
+from ctanalytics.lake.layout import PARTITION, TABLES
+from ctanalytics.lake.merge import merge, write
+from ctanalytics.records import object_key, schema
+from ctanalytics.settings import Ingest
+from ctanalytics.sources.base import source_from
+
+
+@dataclass
+class PlanDone:
+    """What a plan came to."""
+
+    parts: list[dict[str, Any]]
+    """Results of `decode_part`, in the order of the parts."""
+    adds: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+    duplicates: int = 0
+    won: bool = True
+    """False when another process ended the plan first: then its result counts, not this."""
+
+    @property
+    def set_aside(self) -> bool:
+        """Whether something is in quarantine, or an object waits for another try."""
+        again = any(ledgers.AGAIN & part["states"].keys() for part in self.parts)
+        return again or bool(self.adds.get("quarantine"))
+
+    def _add(self, result: dict[str, Any]) -> None:
+        for name, found in result["adds"].items():
+            self.adds.setdefault(name, []).extend(found)
+        for name, count in result["rows"].items():
+            self.rows[name] = self.rows.get(name, 0) + count
+        self.duplicates += result["duplicates"]
+
+
+def run(
+    plan: plans.Plan,
+    lake: Lake,
+    executor: Executor,
+    limits: Ingest,
+    seen: Callable[[dict[str, Any]], None],
+) -> PlanDone:
+    """Run a plan whose lease is held, and carry its result into the tables.
+
+    Args:
+        seen: is told each part's result as it comes.
+
+    Raises:
+        SourceError: the plan's source can't be read here; nothing is committed.
+    """
+    source_from(plan["source"])
+    parts = []
+    for part in executor.map(decode_part, _decode_parts(plan, lake, limits)):
+        seen(part)
+        parts.append(part)
+    done = PlanDone(sorted(parts, key=lambda part: int(part["number"])))
+    plan_id = plan["plan_id"]
+    try:
+        for result in executor.map(merge, _merge_parts(plan_id, lake, done.parts)):
+            done._add(result)
+    except FileNotFoundError:
+        # Staged rows are gone when somebody took the plan over, because our lease ran out.
+        if plans.version(lake) < plan_id:
+            raise
+        done.won = False
+        return done
+    for found in done.adds.values():
+        found.sort(key=lambda add: (add["partition"] or "", add["path"]))
+    result = {"plan_id": plan_id, "adds": done.adds, "rows": done.rows}
+    done.won = plans.conclude(lake, plan_id, result)
+    return done
+
+
+def defer(plan: plans.Plan, lake: Lake, reason: str) -> None:
+    """Close a dead plan whose source can't be opened here; its objects are tried again."""
+    plan_id, now = plan["plan_id"], dt.datetime.now(dt.UTC)
+    rows = [
+        ledgers.row(found, plan_id, now, state="deferred", reason=reason)
+        for found in plan["objects"]
+    ]
+    table = pa.Table.from_pylist(rows, schema.LOG_FILES)
+    add = write(lake.store, "log_files", table, None, plan_id)
+    plans.conclude(lake, plan_id, {"plan_id": plan_id, "adds": {"log_files": [add]}})
+
+
+def _decode_parts(plan: plans.Plan, lake: Lake, limits: Ingest) -> Iterator[dict[str, Any]]:
+    shared = {
+        "store": lake.store.spec(),
+        "source": plan["source"],
+        "plan_id": plan["plan_id"],
+        "limits": msgspec.to_builtins(limits),
+        "settings_hash": plan["settings_hash"],
+        "now": dt.datetime.now(dt.UTC).isoformat(),
+    }
+    groups = _grouped(plan["objects"], limits.part_bytes, limits.part_objects)
+    for number, objects in enumerate(groups):
+        yield {**shared, "number": number, "objects": objects}
+
+
+def _merge_parts(plan_id: int, lake: Lake, done: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    staged: dict[tuple[str, str | None], list[str]] = {}
+    rows: dict[tuple[str, str | None], int] = {}
+    for result in done:
+        for manifest in result["staged"]:
+            place = (manifest["table"], manifest["date"])
+            staged.setdefault(place, []).append(manifest["path"])
+            rows[place] = rows.get(place, 0) + manifest["rows"]
+    existing = {name: _existing(lake, name) for name in {table for table, _ in staged}}
+    existing["event_conflicts"] = _existing(lake, "event_conflicts")
+    spec = lake.store.spec()
+    # The largest first: then all workers end at about the same time.
+    for table, date in sorted(staged, key=lambda place: (-rows[place], str(place))):
+        yield {
+            "store": spec,
+            "plan_id": plan_id,
+            "table": table,
+            "date": date,
+            "staged": staged[table, date],
+            "existing": existing[table].get(date, []) if date else [],
+            "conflicts": existing["event_conflicts"].get(date, []) if date else [],
+        }
+
+
+def _grouped(
+    objects: list[dict[str, Any]], size_limit: int, count_limit: int
+) -> Iterator[list[dict[str, Any]]]:
+    """Objects in parts, by the day of their delivery.
+
+    What one part holds of one day shares more texts, and fewer files are staged for each day: 4 %
+    less CPU than in the order of the listing.
+    """
+    group: list[dict[str, Any]] = []
+    size = 0
+    for found in sorted(objects, key=_delivery_date):
+        if group and (size + found["size_bytes"] > size_limit or len(group) >= count_limit):
+            yield group
+            group, size = [], 0
+        group.append(found)
+        size += found["size_bytes"]
+    if group:
+        yield group
+
+
+def _delivery_date(found: dict[str, Any]) -> dt.date:
+    return object_key.parse(found["key"]).delivery_date or dt.date.min
+
+
+def _existing(lake: Lake, name: str) -> dict[str, list[dict[str, Any]]]:
+    """A table's files by date, with the span of their event times."""
+    if not TABLES[name].partitioned:
+        return {}
+    actions = pa.table(lake.table(name).get_add_actions(flatten=True))
+    found: dict[str, list[dict[str, Any]]] = {}
+    for action in actions.to_pylist():
+        since, until = action.get("min.event_time"), action.get("max.event_time")
+        date = action[f"partition.{PARTITION}"]
+        found.setdefault(date.isoformat(), []).append(
+            {
+                "path": action["path"],
+                "since": since.isoformat() if since else None,
+                "until": until.isoformat() if until else None,
+            }
+        )
+    return found
