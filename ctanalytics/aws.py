@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.client import CloudWatchClient
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_sns.client import SNSClient
+    from mypy_boto3_sqs.client import SQSClient
     from mypy_boto3_sts.client import STSClient
 
 ATTEMPTS = 8
@@ -44,6 +45,10 @@ def client(
 def client(
     service: Literal["sns"], aws: Aws, *, region: str | None = None, connections: int = 16
 ) -> SNSClient: ...
+@overload
+def client(
+    service: Literal["sqs"], aws: Aws, *, region: str | None = None, connections: int = 16
+) -> SQSClient: ...
 @overload
 def client(
     service: Literal["cloudwatch"], aws: Aws, *, region: str | None = None, connections: int = 16
@@ -145,10 +150,22 @@ def ca_bundle(aws: Aws) -> str | None:
     return str(found) if found else None
 
 
-def read_object(s3: S3Client, bucket: str, key: str, *, if_match: str | None = None) -> bytes:
+class TooLarge(Exception):
+    """An object is larger than its reader allows; the argument is its size in bytes."""
+
+
+def read_object(
+    s3: S3Client,
+    bucket: str,
+    key: str,
+    *,
+    if_match: str | None = None,
+    max_bytes: int | None = None,
+) -> bytes:
     """Read an object whole; a body that breaks off is asked for again.
 
     Raises:
+        TooLarge: it has more than max_bytes; none of them was read.
         botocore's ClientError and BotoCoreError: see `aws_errors` and `explain`.
     """
     from botocore.exceptions import HTTPClientError, IncompleteReadError
@@ -156,7 +173,11 @@ def read_object(s3: S3Client, bucket: str, key: str, *, if_match: str | None = N
     condition: dict[str, Any] = {"IfMatch": if_match} if if_match else {}
     for attempt in range(1, BODY_ATTEMPTS + 1):
         try:
-            body: bytes = s3.get_object(Bucket=bucket, Key=key, **condition)["Body"].read()
+            answer = s3.get_object(Bucket=bucket, Key=key, **condition)
+            if max_bytes is not None and answer["ContentLength"] > max_bytes:
+                answer["Body"].close()
+                raise TooLarge(answer["ContentLength"])
+            body: bytes = answer["Body"].read()
             return body
         except (HTTPClientError, IncompleteReadError):
             if attempt == BODY_ATTEMPTS:

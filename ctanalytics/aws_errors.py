@@ -143,6 +143,11 @@ _GRANTS = {
     "GetTopicAttributes": "sns:GetTopicAttributes",
     "PutMetricData": "cloudwatch:PutMetricData",
     "AssumeRole": "sts:AssumeRole",
+    "RestoreObject": "s3:RestoreObject",
+    "ReceiveMessage": "sqs:ReceiveMessage",
+    "DeleteMessageBatch": "sqs:DeleteMessage",
+    "ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
+    "GetQueueAttributes": "sqs:GetQueueAttributes",
 }
 _ACTION = re.compile(r"not authorized to perform: (?P<action>[a-z0-9-]+:[A-Za-z]+)")
 _KMS_ACTION = re.compile(r"kms:[A-Za-z]+")
@@ -186,6 +191,9 @@ def _explain_answer(error: Any) -> Explanation:
         return Explanation("missing", "there is no such bucket", "check its name and the account")
     if code in ("NoSuchKey", "404") and operation in ("GetObject", "HeadObject"):
         return Explanation("gone", "the object is not there any more", "list the source again")
+    if code.endswith((".NonExistentQueue", "QueueDoesNotExist")):
+        mend = "check the URL (`aws sqs list-queues`), its region and account"
+        return Explanation("missing", "there is no such queue", mend)
     if code in ("NotFound", "NotFoundException", "ResourceNotFoundException"):
         return Explanation("missing", f"AWS does not know it: {said}", "check the name and region")
     if code in ("PreconditionFailed", "412"):

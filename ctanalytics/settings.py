@@ -56,6 +56,14 @@ class Ingest(Struct, frozen=True):
     max_expansion: int = 1_100  # decompressed : compressed; gzip itself can't exceed 1,032
     first_days: int = 35  # of an S3 source with no ledger and no --since
     delivery_slack_days: int = 31  # CloudTrail retries a failed delivery for 30 days
+    sweep_days: int = 32  # of S3; a sweep looks so far back for late files
+    sweep_hours: float = 20.0  # the least time between sweeps: a nightly job makes one each night
+    ask_above: int = 1_000_000  # objects to read
+    restore_tier: str = "Bulk"  # or Standard, Expedited: sooner and dearer
+    queue: str = ""  # URL of an SQS queue that announces new objects
+    queue_gather_seconds: float = 5.0  # messages that come within this time share a plan
+    queue_hidden_seconds: int = 300  # a message comes again so long after its reader died
+    follow_seconds: float = 300.0  # from the start of one pass of --follow to the next
 
 
 class Detect(Struct, frozen=True):
@@ -173,6 +181,11 @@ def _out_of_range(settings: Settings) -> Iterator[str]:
     ):
         if getattr(settings.ingest, name) < 1:
             yield f"ingest.{name}: must be at least 1"
+    for name in ("ask_above", "sweep_days", "queue_hidden_seconds", "follow_seconds"):
+        if getattr(settings.ingest, name) < 1:
+            yield f"ingest.{name}: must be at least 1"
+    if settings.ingest.restore_tier not in ("Bulk", "Standard", "Expedited"):
+        yield "ingest.restore_tier: must be Bulk, Standard or Expedited"
     if settings.ingest.workers < 0:
         yield "ingest.workers: must be 0 (one for each core) or more"
     if not settings.detect.budget > 0:

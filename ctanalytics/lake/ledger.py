@@ -28,6 +28,14 @@ _COLUMNS: Final = ("bucket", "key", "etag", "state", "storage_class", "sha256", 
 _EMPTY: Final = pl.DataFrame(pl.from_arrow(schema.LOG_FILES.empty_table().select(_COLUMNS)))
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The newest word on an object."""
+
+    state: str
+    etag: str | None
+
+
 @dataclass
 class Ledger:
     """The newest row of each object, held in memory for the length of an ingest."""
@@ -97,6 +105,24 @@ class Ledger:
         return [
             {**objects[place], "known_sha256": sha256}
             for place, sha256 in zip(todo["place"], todo["sha256"], strict=True)
+        ]
+
+    def states(self, objects: Sequence[dict[str, Any]]) -> list[Known | None]:
+        """Return the newest word on each object; None when it was never looked at.
+
+        Args:
+            objects: with bucket and key.
+        """
+        self.refresh()
+        if self._frame.is_empty() or not objects:
+            return [None] * len(objects)
+        asked = pl.DataFrame(
+            {name: [found[name] for found in objects] for name in ("bucket", "key")}
+        )
+        rows = asked.join(self._frame, on=["bucket", "key"], how="left", maintain_order="left")
+        return [
+            Known(state, etag) if state else None
+            for state, etag in zip(rows["state"], rows["etag"], strict=True)
         ]
 
 

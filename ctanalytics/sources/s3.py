@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import msgspec
 
@@ -32,6 +32,11 @@ from ctanalytics.sources.s3_layout import Folder, Layout, Leaf, Walker
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_s3.literals import TierType
+    from mypy_boto3_s3.type_defs import RestoreRequestTypeDef
+
+Restoring = Literal["asked", "waiting", "refused"]
+"""What became of a request to restore: accepted, made before and under way, or not allowed."""
 
 _THREADS: Final = 16  # stretches listed at a time; each holds at most two pages of objects
 _CONNECTIONS: Final = 32
@@ -57,6 +62,8 @@ class S3Source:
     known_region: str = ""
     requests: Requests = field(default_factory=Requests)
     notes: Notes = field(default_factory=Notes)
+    found: tuple[str, ...] = ()
+    """Prefixes of the stretches that the last walk came to; what `again` takes."""
     _counting: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __post_init__(self) -> None:
@@ -75,13 +82,27 @@ class S3Source:
             layout = Layout([Leaf(prefix, check=True)])
             if walked:
                 layout = Walker(self._look, pool, selection, self.notes).layout(prefix)
+            self.found = tuple(leaf.prefix for leaf in layout.leaves)
             loose = (found for found in layout.loose if selection.takes(found.key))
             found_any = False
             for batch in batched(chain(loose, self._listed(pool, layout.leaves, selection))):
                 found_any = True
                 yield batch
-            if not found_any and not self._page(prefix).objects:
-                raise self._missing(prefix)
+            if not found_any:
+                self._say_why(prefix)
+
+    def again(self, prefixes: Iterable[str], selection: Selection) -> Iterator[Sequence[LogObject]]:
+        """Yield the objects of stretches that an earlier listing came to; no folder is looked for.
+
+        Args:
+            prefixes: as `found` had them.
+
+        Raises:
+            SourceDenied, SourceError: as for `list`.
+        """
+        with ThreadPoolExecutor(_THREADS) as pool:
+            leaves = Walker(self._look, pool, selection, self.notes).again(prefixes)
+            yield from batched(self._listed(pool, leaves, selection))
 
     def read(self, obj: LogObject, max_bytes: int) -> Fetched:
         """See `sources.base.Source`."""
@@ -96,8 +117,16 @@ class S3Source:
             with aws_errors(where, SOURCE):
                 try:
                     self._count(gets=1)
-                    etag = f'"{obj.etag}"'
-                    return amazon.read_object(self._client(), self.bucket, obj.key, if_match=etag)
+                    return amazon.read_object(
+                        self._client(),
+                        self.bucket,
+                        obj.key,
+                        if_match=f'"{obj.etag}"' if obj.etag else None,
+                        max_bytes=max_bytes,
+                    )
+                except amazon.TooLarge as error:
+                    # What named it gave no size, or a wrong one.
+                    return Unread("too_large", f"{error} bytes, the limit is {max_bytes}")
                 except (ClientError, BotoCoreError) as error:
                     found = explain(error)
                     if found.kind in _OBJECT_FAULTS:
@@ -114,6 +143,62 @@ class S3Source:
         with aws_errors(self.name, SOURCE):
             region = self.region
         return {"source": self.name, "aws": msgspec.to_builtins(self.aws), "region": region}
+
+    def holds(self, bucket: str, key: str) -> bool:
+        """Tell whether an object lies in this source."""
+        return bucket == self.bucket and key.startswith(self.prefix)
+
+    def head(self, key: str) -> LogObject | None:
+        """Return an object as it is now; None when it is not there, or not for us: a read tells.
+
+        Raises:
+            SourceError: the bucket can't be asked at all.
+        """
+        from botocore.exceptions import ClientError
+
+        with aws_errors(f"s3://{self.bucket}/{key}", SOURCE):
+            self._count(gets=1)
+            try:
+                answer = self._client().head_object(Bucket=self.bucket, Key=key)
+            except ClientError as error:
+                if explain(error).kind in ("gone", "denied", "missing"):
+                    return None
+                raise
+        return LogObject(
+            bucket=self.bucket,
+            key=key,
+            etag=answer["ETag"].strip('"'),
+            size_bytes=answer["ContentLength"],
+            last_modified=answer["LastModified"],
+            storage_class=answer.get("StorageClass"),
+            restored='ongoing-request="false"' in answer.get("Restore", ""),
+        )
+
+    def restore(self, obj: LogObject, days: int, tier: str) -> Restoring:
+        """Ask S3 for a copy of an archived object that can be read for some days.
+
+        Raises:
+            SourceError: the bucket can't be asked at all.
+        """
+        from botocore.exceptions import ClientError
+
+        request: RestoreRequestTypeDef = {"GlacierJobParameters": {"Tier": cast("TierType", tier)}}
+        if obj.storage_class != "INTELLIGENT_TIERING":
+            request["Days"] = days  # what is tiered comes back for good
+        with aws_errors(f"s3://{self.bucket}/{obj.key}", SOURCE):
+            try:
+                self._client().restore_object(
+                    Bucket=self.bucket, Key=obj.key, RestoreRequest=request
+                )
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") == "RestoreAlreadyInProgress":
+                    return "waiting"
+                found = explain(error)
+                if found.kind in _OBJECT_FAULTS:
+                    self.notes.add(f"a restore was refused: {found.what}; {found.mend}")
+                    return "refused"
+                raise
+        return "asked"
 
     def _place(self) -> tuple[str, bool]:
         """Tell the prefix to list, and whether it is a folder, to be walked.
@@ -209,6 +294,16 @@ class S3Source:
             ],
             [found["Prefix"] for found in answer.get("CommonPrefixes", [])],
             answer.get("NextContinuationToken"),
+        )
+
+    def _say_why(self, prefix: str) -> None:
+        """Nothing was chosen: there is nothing at all, or all of it lies outside the selection."""
+        objects = self._page(prefix).objects
+        if not objects:
+            raise self._missing(prefix)
+        self.notes.add(
+            f"{self.name} holds objects, but none of the chosen days, accounts and regions; "
+            f"the first is {untrusted.one_line(objects[0].key)}"
         )
 
     def _missing(self, prefix: str) -> SourceMissing:

@@ -94,6 +94,20 @@ class Walker:
         made.loose.sort(key=lambda found: found.key)
         return made
 
+    def again(self, prefixes: Iterable[str]) -> list[Leaf]:
+        """Return the stretches that an earlier walk found, by their prefixes, for this selection.
+
+        Nothing is asked: accounts and regions that are new since then are not among them.
+        """
+        leaves = []
+        for prefix in prefixes:
+            inside = _inside(prefix)
+            known = inside is not None and _has_region(inside)
+            leaves.append(
+                self._leaf(prefix, inside) if inside and known else Leaf(prefix, check=True)
+            )
+        return leaves
+
     def _search(self, prefix: str, made: Layout) -> None:
         """Look for AWSLogs/ below a prefix; without one, all that is there is one stretch."""
         found: list[_Place] = []
