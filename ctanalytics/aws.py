@@ -57,6 +57,14 @@ def client(
 def client(
     service: Literal["sts"], aws: Aws, *, region: str | None = None, connections: int = 16
 ) -> STSClient: ...
+@overload
+def client(
+    service: Literal["cloudtrail", "organizations"],
+    aws: Aws,
+    *,
+    region: str | None = None,
+    connections: int = 16,
+) -> Any: ...
 
 
 def client(service: str, aws: Aws, *, region: str | None = None, connections: int = 16) -> Any:
@@ -161,6 +169,7 @@ def read_object(
     *,
     if_match: str | None = None,
     max_bytes: int | None = None,
+    requester_pays: bool = False,
 ) -> bytes:
     """Read an object whole; a body that breaks off is asked for again.
 
@@ -171,6 +180,8 @@ def read_object(
     from botocore.exceptions import HTTPClientError, IncompleteReadError
 
     condition: dict[str, Any] = {"IfMatch": if_match} if if_match else {}
+    if requester_pays:
+        condition["RequestPayer"] = "requester"
     for attempt in range(1, BODY_ATTEMPTS + 1):
         try:
             answer = s3.get_object(Bucket=bucket, Key=key, **condition)

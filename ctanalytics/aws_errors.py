@@ -224,6 +224,8 @@ def _explain_denied(operation: str, said: str) -> Explanation:
     if operation in ("GetObject", "HeadObject"):
         # Without ListBucket S3 hides whether an object exists.
         mend += "; without s3:ListBucket, a missing object shows as denied too"
+    if operation in ("GetObject", "HeadObject", "ListObjectsV2"):
+        mend += "; where the requester pays, S3 refuses requests without --requester-pays"
     return Explanation("denied", what, mend)
 
 

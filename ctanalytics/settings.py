@@ -34,6 +34,12 @@ class Aws(Struct, frozen=True):
     endpoint_url: str = ""  # else AWS_ENDPOINT_URL
 
 
+class SourceAws(Aws, frozen=True):
+    """The source's access to AWS, and who pays for its requests."""
+
+    requester_pays: bool = False  # S3 refuses the requests of others than a bucket's owner else
+
+
 class LakeAws(Aws, frozen=True):
     """The lake's access to AWS, and how its objects are encrypted."""
 
@@ -101,7 +107,7 @@ class Settings(Struct, frozen=True):
     sources: list[str] = []
     log_format: str = "text"  # or json
     quiet: bool = False
-    source_aws: Aws = Aws()
+    source_aws: SourceAws = SourceAws()
     lake_aws: LakeAws = LakeAws()
     emit_aws: Aws = Aws()
     ingest: Ingest = Ingest()

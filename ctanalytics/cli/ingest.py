@@ -42,6 +42,9 @@ def ingest(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List and count; write nothing.")
     ] = False,
+    requester_pays: Annotated[
+        bool, typer.Option("--requester-pays", help="Pay for reading a bucket of requester pays.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
     """Bring CloudTrail log files into the lake, each event exactly once.
@@ -53,7 +56,12 @@ def ingest(
     from ctanalytics.app.ingest import ingest as run
     from ctanalytics.errors import UsageError
 
-    settings = console.settings_from({"lake": lake, "ingest.workers": workers})
+    flags = {
+        "lake": lake,
+        "ingest.workers": workers,
+        "source_aws.requester_pays": requester_pays or None,
+    }
+    settings = console.settings_from(flags)
     sources = source or settings.sources
     if not sources:
         raise UsageError(

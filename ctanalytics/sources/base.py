@@ -209,7 +209,7 @@ def source_from(spec: dict[str, Any]) -> Source:
     from ctanalytics.sources.folder import FolderSource
     from ctanalytics.sources.s3 import S3Source
 
-    aws = msgspec.convert(spec["aws"], settings.Aws)
+    aws = msgspec.convert(spec["aws"], settings.SourceAws)
     place = bucket_of(spec["source"])
     if place is not None:
         return S3Source(spec["source"], *place, aws, known_region=spec["region"])

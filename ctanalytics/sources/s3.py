@@ -75,6 +75,12 @@ class S3Source:
         """The bucket's region."""
         return self.known_region or amazon.bucket_region(self.bucket, self.aws)
 
+    @property
+    def _payer(self) -> dict[str, Any]:
+        """What a request says of its cost."""
+        pays = isinstance(self.aws, settings.SourceAws) and self.aws.requester_pays
+        return {"RequestPayer": "requester"} if pays else {}
+
     def list(self, selection: Selection) -> Iterator[list[LogObject]]:
         """See `sources.base.Source`."""
         with ThreadPoolExecutor(_THREADS) as pool:
@@ -123,6 +129,7 @@ class S3Source:
                         obj.key,
                         if_match=f'"{obj.etag}"' if obj.etag else None,
                         max_bytes=max_bytes,
+                        requester_pays=bool(self._payer),
                     )
                 except amazon.TooLarge as error:
                     # What named it gave no size, or a wrong one.
@@ -159,7 +166,7 @@ class S3Source:
         with aws_errors(f"s3://{self.bucket}/{key}", SOURCE):
             self._count(gets=1)
             try:
-                answer = self._client().head_object(Bucket=self.bucket, Key=key)
+                answer = self._client().head_object(Bucket=self.bucket, Key=key, **self._payer)
             except ClientError as error:
                 if explain(error).kind in ("gone", "denied", "missing"):
                     return None
@@ -188,7 +195,7 @@ class S3Source:
         with aws_errors(f"s3://{self.bucket}/{obj.key}", SOURCE):
             try:
                 self._client().restore_object(
-                    Bucket=self.bucket, Key=obj.key, RestoreRequest=request
+                    Bucket=self.bucket, Key=obj.key, RestoreRequest=request, **self._payer
                 )
             except ClientError as error:
                 if error.response.get("Error", {}).get("Code") == "RestoreAlreadyInProgress":
@@ -277,6 +284,7 @@ class S3Source:
             "Prefix": prefix,
             "MaxKeys": BATCH,
             "OptionalObjectAttributes": ["RestoreStatus"],
+            **self._payer,
         }
         if delimiter:
             request["Delimiter"] = delimiter

@@ -9,10 +9,11 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from werkzeug.wrappers import Request, Response
 
 from ctanalytics.errors import SourceDenied, SourceError, SourceMissing, UsageError
 from ctanalytics.records.object_key import digest_key, log_key
-from ctanalytics.settings import Aws
+from ctanalytics.settings import Aws, SourceAws
 from ctanalytics.sources.base import (
     BATCH,
     LogObject,
@@ -211,6 +212,24 @@ def test_requests_are_counted(server: Server) -> None:
     for found in batch:
         assert source.read(found, 100) == b"{}"
     assert (source.requests.lists, source.requests.gets) == (len(lists(server)), 2)
+
+
+def test_a_bucket_whose_requester_pays_is_read_by_who_agrees_to(server: Server) -> None:
+    put(server, key(A))
+
+    def unpaid(request: Request, passed: Any) -> Response | None:
+        if request.headers.get("x-amz-request-payer") == "requester" or request.method == "HEAD":
+            return None
+        return s3_error("AccessDenied", "Access Denied")
+
+    server.disturb.append(unpaid)
+    with pytest.raises(SourceDenied) as refused:
+        listed("s3://logs")
+    assert "--requester-pays" in refused.value.mend
+    source = open_source("s3://logs", SourceAws(requester_pays=True))
+    ((found,),) = source.list(EVERYTHING)
+    again = source_from(json.loads(json.dumps(source.spec())))
+    assert again.read(found, 100) == b"{}"
 
 
 def test_folder_markers_and_write_probes_are_handed_over(server: Server) -> None:
