@@ -10,7 +10,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import msgspec
 
@@ -47,6 +47,38 @@ class LakeAws(Aws, frozen=True):
     kms_key_id: str = ""
 
 
+class Drop(Struct, frozen=True):
+    """Records that never become rows: those for which all conditions hold.
+
+    Lists hold texts as AWS writes them, with * for any characters and ? for one; an empty list is
+    no condition. An absent value fulfils none.
+    """
+
+    name: str
+    event_source: list[str] = []
+    event_name: list[str] = []
+    account: list[str] = []
+    region: list[str] = []
+    identity_type: list[str] = []  # userIdentity.type
+    principal: list[str] = []  # principal_arn: of a role session the role's ARN
+    user_agent: list[str] = []
+    invoked_by: list[str] = []  # the service that called on somebody's behalf
+    read_only: bool | None = None
+    errors: bool = False  # also those that failed or were denied
+
+
+STS_CREDENTIALS = "responseElements.credentials.sessionToken"
+"""Where STS logs the secret of temporary credentials, which lets whoever reads it act with them."""
+
+
+class Redact(Struct, frozen=True):
+    """What of a record is hidden before it is stored; see docs/privacy.md."""
+
+    mask: list[str] = msgspec.field(default_factory=lambda: [STS_CREDENTIALS])
+    hash: list[str] = []
+    key_file: str = ""  # holds the key of the hashes; else the variable CTANALYTICS_REDACT_KEY
+
+
 class Ingest(Struct, frozen=True):
     """Limits and shapes of an ingest."""
 
@@ -62,6 +94,7 @@ class Ingest(Struct, frozen=True):
     max_expansion: int = 1_100  # decompressed : compressed; gzip itself can't exceed 1,032
     first_days: int = 35  # of an S3 source with no ledger and no --since
     delivery_slack_days: int = 31  # CloudTrail retries a failed delivery for 30 days
+    drop: list[Drop] = []  # noise that is read and counted, but not kept
     sweep_days: int = 32  # of S3; a sweep looks so far back for late files
     sweep_hours: float = 20.0  # the least time between sweeps: a nightly job makes one each night
     ask_above: int = 1_000_000  # objects to read
@@ -111,6 +144,7 @@ class Settings(Struct, frozen=True):
     lake_aws: LakeAws = LakeAws()
     emit_aws: Aws = Aws()
     ingest: Ingest = Ingest()
+    redact: Redact = Redact()
     detect: Detect = Detect()
     emit: Emit = Emit()
     report: Report = Report()
@@ -148,8 +182,7 @@ def load(
         variable = ENV_PREFIX + name.replace(".", "_").upper()
         if variable in environ:
             text = environ[variable]
-            is_list = getattr(kind, "__origin__", None) is list
-            given[name] = (text.split(",") if is_list else text, variable)
+            given[name] = (_of_variable(text, kind), variable)
     for name, value in (flags or {}).items():
         if value is not None:
             given[name] = (value, "--" + name.rsplit(".", 1)[-1].replace("_", "-"))
@@ -174,6 +207,19 @@ def load(
         where=str(path) if path.is_file() else "flags and CTANALYTICS_* variables",
         mend="correct them; `docs/settings.md` lists all settings with their units",
     )
+
+
+def _of_variable(text: str, kind: Any) -> Any:
+    """A variable's value: lists are separated by commas, lists of tables are JSON."""
+    if get_origin(kind) is not list:
+        return text
+    (item,) = get_args(kind)
+    if not issubclass(item, Struct):
+        return text.split(",")
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text  # which is no list, as the conversion will say
 
 
 def _out_of_range(settings: Settings) -> Iterator[str]:

@@ -145,3 +145,16 @@ def test_settings_are_frozen() -> None:
 
 def test_a_wrong_setting_is_a_usage_error() -> None:
     assert issubclass(SettingsError, UsageError)
+
+
+def test_a_list_of_tables_comes_from_the_file_or_as_json_from_a_variable(tmp_path: Path) -> None:
+    file = toml(tmp_path, '[[ingest.drop]]\nname = "noise"\nevent_name = ["List*"]\n')
+    (rule,) = load(environ={}, file=file).ingest.drop
+    assert (rule.name, rule.event_name, rule.read_only) == ("noise", ["List*"], None)
+    text = '[{"name": "other", "read_only": true}]'
+    (rule,) = load(environ={"CTANALYTICS_INGEST_DROP": text}, file=file).ingest.drop
+    assert (rule.name, rule.read_only) == ("other", True)
+    wrong = {"CTANALYTICS_INGEST_DROP": "noise,more"}
+    assert "ingest.drop (CTANALYTICS_INGEST_DROP)" in faults(environ=wrong)
+    odd = toml(tmp_path, '[[ingest.drop]]\nname = "noise"\nevents = ["List*"]\n')
+    assert "`events`" in faults(environ={}, file=odd)
