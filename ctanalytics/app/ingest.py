@@ -7,19 +7,16 @@ next ingest of any process finishes; so rows come exactly once, whoever does the
 from __future__ import annotations
 
 import datetime as dt
-import time
 from collections.abc import Sequence
 
-from ctanalytics.app.ingest_result import IngestResult, Progress, Report, result
-from ctanalytics.app.ingest_run import Run
+from ctanalytics.app.ingest_pass import Order, once, opened
+from ctanalytics.app.ingest_result import Agree, IngestResult, Progress, Report
 from ctanalytics.engines.executor import Executor
-from ctanalytics.engines.local import LocalExecutor, cores
-from ctanalytics.errors import LakeMissing
 from ctanalytics.lake.lake import Lake
 from ctanalytics.settings import Settings
-from ctanalytics.sources.base import Selection, open_source
+from ctanalytics.sources.base import Selection
 
-__all__ = ["IngestResult", "Progress", "ingest"]
+__all__ = ["IngestResult", "Progress", "chosen", "ingest"]
 
 
 def ingest(
@@ -31,10 +28,13 @@ def ingest(
     until: dt.datetime | None = None,
     accounts: Sequence[str] = (),
     regions: Sequence[str] = (),
+    queue: str = "",
     retry: bool = False,
     dry_run: bool = False,
     executor: Executor | None = None,
     progress: Report | None = None,
+    agree: Agree | None = None,
+    now: dt.datetime | None = None,
 ) -> IngestResult:
     """Bring the log files of the sources into the lake, each event once.
 
@@ -42,44 +42,47 @@ def ingest(
         sources: folders, files, or s3://bucket[/prefix].
         lake: where the lake is; it is made when there is none.
         since: take only objects that can hold events of this time on (chosen objects are taken
-            whole).
+            whole). Without it a bucket is listed as far back as late files may come.
         until: take only objects delivered for events before this time.
         accounts: only these account ids; empty: all.
         regions: only these regions; empty: all.
+        queue: URL of an SQS queue that announces new objects of the sources; it is emptied.
         retry: also take again what was set aside before.
-        dry_run: list and count only.
+        dry_run: list, count and estimate only.
+        agree: asked before more than `ingest.ask_above` objects are read; none: they are read.
+        now: the time, by which days are listed.
 
     Raises:
         SourceError: a source can't be listed.
         LakeError: the lake can't be opened or written.
+        UsageError: more objects than `agree` agreed to.
     """
     settings = settings or Settings()
-    started = time.monotonic()
-    opened = [open_source(text, settings.source_aws) for text in sources]
-    here = lake if isinstance(lake, Lake) else _lake(lake, settings, dry_run=dry_run)
-    selection = Selection(
+    order = Order(
+        sources,
+        chosen(settings, since=since, until=until, accounts=accounts, regions=regions),
+        settings,
+        queue=queue,
+        retry=retry,
+        dry_run=dry_run,
+    )
+    with opened(order, lake, executor, progress, agree) as (run, held):
+        return once(run, held, order, now or dt.datetime.now(dt.UTC))
+
+
+def chosen(
+    settings: Settings,
+    *,
+    since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
+    accounts: Sequence[str] = (),
+    regions: Sequence[str] = (),
+) -> Selection:
+    """Return which objects are meant by what a user said."""
+    return Selection(
         since=since,
         until=until,
         accounts=frozenset(accounts),
         regions=frozenset(regions),
         slack_days=settings.ingest.delivery_slack_days,
     )
-    own = None if executor else LocalExecutor(settings.ingest.workers or cores())
-    run = Run(here, settings, executor or own or LocalExecutor(1), retry, dry_run, progress)
-    try:
-        run.settle()
-        for source in opened:
-            run.take(source, run.bounded(source, selection))
-    finally:
-        if own:
-            own.close()
-    return result(run.counts, here, opened, run.notes, time.monotonic() - started)
-
-
-def _lake(uri: str, settings: Settings, *, dry_run: bool) -> Lake | None:
-    if not dry_run:
-        return Lake.create(uri, settings.lake_aws)
-    try:
-        return Lake.open(uri, settings.lake_aws)
-    except LakeMissing:
-        return None

@@ -16,7 +16,7 @@ from ctanalytics.lake import ledger, staging
 from ctanalytics.lake.decode import Decoder, Fault, Limits, Outcome
 from ctanalytics.lake.store import store_from
 from ctanalytics.records import object_key, schema
-from ctanalytics.sources.base import Fetched, LogObject, Source, Unread, source_from
+from ctanalytics.sources.base import FAULTS, Fetched, LogObject, Source, Unread, source_from
 
 _PROBE_FILE: Final = "ConfigWritabilityCheckFile"
 
@@ -33,10 +33,13 @@ def listed(obj: LogObject) -> dict[str, Any]:
         "version_id": obj.version_id,
         "restored": obj.restored,
         "archived": obj.archived,
+        "locator": obj.locator,
+        "refused": [obj.refused.reason, obj.refused.detail] if obj.refused else None,
     }
 
 
-def _object(found: dict[str, Any]) -> LogObject:
+def log_object(found: dict[str, Any]) -> LogObject:
+    """Return the object that `listed` described."""
     return LogObject(
         bucket=found["bucket"],
         key=found["key"],
@@ -46,6 +49,8 @@ def _object(found: dict[str, Any]) -> LogObject:
         storage_class=found["storage_class"],
         version_id=found["version_id"],
         restored=found["restored"],
+        locator=found.get("locator"),
+        refused=Unread(*found["refused"]) if found.get("refused") else None,
     )
 
 
@@ -138,9 +143,10 @@ def _fetched(
     """Objects with their bytes, in order; from S3 several requests are under way at a time."""
 
     def read(found: dict[str, Any]) -> Fetched | None:
-        if found["archived"] or not found["size_bytes"] or found["key"].endswith(_PROBE_FILE):
+        is_marker = found["etag"] and not found["size_bytes"]
+        if found["archived"] or is_marker or found["key"].endswith(_PROBE_FILE):
             return None
-        return source.read(_object(found), limits["max_object_bytes"])
+        return source.read(log_object(found), limits["max_object_bytes"])
 
     if not objects or objects[0]["bucket"] == "file":
         for found in objects:
@@ -149,11 +155,17 @@ def _fetched(
     ahead = limits["requests_in_flight"]
     waiting: deque[tuple[dict[str, Any], Future[Fetched | None]]] = deque()
     with ThreadPoolExecutor(ahead) as threads:
+        held = 0
         for found in objects:
-            waiting.append((found, threads.submit(read, found)))
-            if len(waiting) >= 2 * ahead:
+            # Decoding is slower than a fast network: what waits is bounded by number and by bytes.
+            while waiting and (
+                len(waiting) >= 2 * ahead or held + found["size_bytes"] > limits["max_object_bytes"]
+            ):
                 first, future = waiting.popleft()
+                held -= first["size_bytes"]
                 yield first, future.result()
+            waiting.append((found, threads.submit(read, found)))
+            held += found["size_bytes"]
         while waiting:
             first, future = waiting.popleft()
             yield first, future.result()
@@ -173,7 +185,7 @@ def _outcome(decoder: Decoder, found: dict[str, Any], fetched: Fetched | None) -
     if fetched is None:
         return columns | _not_fetched(found)
     if isinstance(fetched, Unread):
-        state = fetched.reason if fetched.reason != "too_large" else "quarantined"
+        state = "quarantined" if fetched.reason in FAULTS else fetched.reason
         if state == "quarantined":
             decoder.faults.append(
                 Fault(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from ctanalytics.app.ingest_estimate import Estimate
 from ctanalytics.app.ingest_plan import PlanDone
 from ctanalytics.errors import LakeError
 from ctanalytics.lake import ledger as ledgers
@@ -29,6 +30,13 @@ class IngestResult:
     objects_deferred: int = 0
     """Denied, gone or changed under our hands: the next ingest tries again."""
     objects_archived: int = 0
+    messages_received: int = 0
+    messages_ignored: int = 0
+    """Deleted: tests, deletions, and objects that are not among the chosen ones."""
+    messages_parked: int = 0
+    """Not understood, or of a bucket that no source names: kept in `quarantine`, then deleted."""
+    messages_kept: int = 0
+    """Left in the queue, because their objects could not be read: they come again."""
     records_read: int = 0
     records_written: int = 0
     records_duplicate: int = 0
@@ -44,6 +52,8 @@ class IngestResult:
     set_aside: list[dict[str, Any]] = field(default_factory=list)
     """The first objects and records that could not become rows: object, record, reason, detail."""
     notes: list[str] = field(default_factory=list)
+    estimate: Estimate | None = None
+    """Of a dry run: what the ingest would ask of AWS."""
 
     @property
     def complete(self) -> bool:
@@ -52,6 +62,8 @@ class IngestResult:
         return not (
             self.objects_quarantined
             or self.objects_deferred
+            or self.messages_parked
+            or self.messages_kept
             or self.records_quarantined
             or self.set_aside
         )
@@ -64,9 +76,17 @@ class Progress:
     objects: int
     records: int
     bytes_read: int
+    objects_total: int | None = None
+    """Of the source under way and those before it; None: more than were listed ahead."""
+    bytes_total: int | None = None
+    listed: int = 0
+    """Objects to read that a listing under way has found so far."""
 
 
 Report = Callable[[Progress], None]
+
+Agree = Callable[[Estimate], bool]
+"""Asks whoever pays whether an ingest of so many objects is meant."""
 
 
 @dataclass
@@ -77,6 +97,8 @@ class Counts:
     rows: dict[str, int] = field(default_factory=dict)
     listed: int = 0
     known: int = 0
+    archived: int = 0
+    """Of the known ones: still in an archive."""
     records: int = 0
     quarantined: int = 0
     duplicates: int = 0
@@ -85,6 +107,12 @@ class Counts:
     gets: int = 0
     rewritten: int = 0
     dates: set[str] = field(default_factory=set)
+    todo: int = 0
+    todo_bytes: int = 0
+    received: int = 0
+    ignored: int = 0
+    parked: int = 0
+    kept: int = 0
     plan_ids: list[int] = field(default_factory=list)
     """Plans in which something was set aside or waits for another try."""
 
@@ -124,38 +152,59 @@ def result(
             where=lake.uri if lake else "",
             mend="this is a fault of ctanalytics: please report it with this message",
         )
-    notes = [*said] + [note for source in sources for note in source.notes.texts]
-    if counts.rewritten:
-        notes.append(
-            f"{counts.rewritten} objects have other content than when they were read before; "
-            "log files never change: compare them with their digests. The old rows stay "
-            "(select * from ingest_files where reason like '%another%')"
-        )
-    if not counts.listed:
-        notes.append("nothing was listed: no object lies in the chosen span, accounts, regions")
-    elif counts.known == counts.listed:
-        notes.append(f"all {counts.known} objects are known from earlier ingests")
     return IngestResult(
         objects_listed=counts.listed,
         objects_ingested=counts.state(*_DONE),
-        objects_skipped=counts.known + counts.state("skipped"),
+        objects_skipped=counts.known - counts.archived + counts.state("skipped"),
         objects_quarantined=counts.state("quarantined"),
         objects_deferred=counts.state(*ledgers.AGAIN),
-        objects_archived=counts.state("archived"),
+        objects_archived=counts.archived + counts.state("archived"),
+        messages_received=counts.received,
+        messages_ignored=counts.ignored,
+        messages_parked=counts.parked,
+        messages_kept=counts.kept,
         records_read=counts.records,
         records_written=written,
         records_duplicate=counts.duplicates,
         records_quarantined=counts.quarantined,
-        bytes_read=counts.bytes_read,
+        bytes_read=counts.todo_bytes or counts.bytes_read,
         bytes_decompressed=counts.bytes_decompressed,
         list_requests=sum(source.requests.lists for source in sources),
-        get_requests=counts.gets,
+        get_requests=counts.gets + sum(source.requests.gets for source in sources),
         seconds=round(seconds, 3),
         dates=sorted(counts.dates),
         rows_by_table={name: counts.rows[name] for name in INGEST_TABLES if name in counts.rows},
         set_aside=_set_aside(lake, counts.plan_ids),
-        notes=notes,
+        notes=[*said, *(note for source in sources for note in source.notes.texts), *_told(counts)],
     )
+
+
+def _told(counts: Counts) -> Iterator[str]:
+    """Say what a person should know, above all why nothing came."""
+    if counts.rewritten:
+        yield (
+            f"{counts.rewritten} objects have other content than when they were read before; "
+            "log files never change: compare them with their digests. The old rows stay "
+            "(select * from ingest_files where reason like '%another%')"
+        )
+    new = counts.listed - counts.known
+    if counts.parked:
+        yield (
+            f"{counts.parked} messages of the queue are parked: they can't be understood, or name a "
+            "bucket that is no source (select * from quarantined where bucket = 'sqs')"
+        )
+    if not counts.listed:
+        if not counts.received:
+            yield "nothing was listed: no object lies in the chosen span, accounts, regions"
+    elif not new:
+        yield f"all {counts.known} objects are known from earlier ingests"
+    elif new == counts.state("denied"):
+        yield f"none of the {new} new objects may be read: each is denied, by whom is in set_aside"
+    elif new == counts.state("archived"):
+        yield (
+            f"all {new} new objects lie in an archive storage class: `--restore DAYS` asks S3 for "
+            "them, a later ingest takes them"
+        )
 
 
 def _set_aside(lake: Lake | None, plan_ids: list[int], limit: int = 50) -> list[dict[str, Any]]:

@@ -25,9 +25,16 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """When the last listing began that looked back far enough for late files."""
     prefixes: tuple[str, ...] = ()
     """Where it found log files: account, kind and region, or flat stretches."""
-    restoring_since: dt.date | None = None
-    """Archived objects from this delivery day on were asked for."""
-    restoring_until: dt.datetime | None = None
+
+
+class Awaited(msgspec.Struct, frozen=True, kw_only=True):
+    """Archived objects of a source that S3 was asked to restore."""
+
+    first: dt.date
+    """Of their delivery days."""
+    last: dt.date
+    until: dt.datetime
+    """When the copies are gone again."""
 
 
 def path(source: str, accounts: Iterable[str], regions: Iterable[str]) -> str:
@@ -48,3 +55,28 @@ def recall(lake: Lake, path: str, now: dt.datetime) -> Listing | None:
 def remember(lake: Lake, path: str, listing: Listing) -> None:
     """Keep a listing instead of the one before."""
     lake.store.write(path, msgspec.json.encode(listing))
+
+
+def awaited(lake: Lake, path: str, now: dt.datetime) -> Awaited | None:
+    """Return what is being restored of a source, by the path of its listing; None: nothing."""
+    try:
+        found = msgspec.json.decode(lake.store.read(_of_restore(path)), type=Awaited)
+        return found if now < found.until else None
+    except (FileNotFoundError, msgspec.DecodeError, TypeError):
+        return None
+
+
+def await_restore(lake: Lake, path: str, more: Awaited, now: dt.datetime) -> None:
+    """Remember what is being restored, with what already is."""
+    known = awaited(lake, path, now)
+    if known:
+        more = Awaited(
+            first=min(known.first, more.first),
+            last=max(known.last, more.last),
+            until=max(known.until, more.until),
+        )
+    lake.store.write(_of_restore(path), msgspec.json.encode(more))
+
+
+def _of_restore(path: str) -> str:
+    return path.replace("listing-", "restore-")
