@@ -1,0 +1,26 @@
+"""Records in, a small lake in memory out, for trying rules on single events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ctanalytics.engines.duckdb import Engine, TableFiles
+from ctanalytics.lake.decode import Decoder, Limits
+from ctanalytics.lake.layout import TABLES
+
+
+def engine_over(contents: Iterable[bytes]) -> Engine:
+    """Return a session whose `events` are the records of log files, in any shape ingest takes.
+
+    Args:
+        contents: the files' bytes, plain or gzip.
+    """
+    decoder = Decoder(Limits())
+    for number, content in enumerate(contents):
+        decoder.add("trial", f"{number}.json", content)
+    decoded = decoder.finish()
+    engine = Engine({name: TableFiles(spec.schema) for name, spec in TABLES.items()}, threads=1)
+    engine.register("sigma_trial", decoded.events)
+    engine.connection.execute("insert into lake.events by name select * from sigma_trial")
+    engine.connection.unregister("sigma_trial")
+    return engine
