@@ -88,6 +88,8 @@ class Ingest(Struct, frozen=True):
     part_bytes: int = 4 * 1024 * 1024  # compressed bytes that one worker decodes at a time
     part_objects: int = 2_000
     part_unpacked_bytes: int = 256 * 1024 * 1024  # decompressed; a worker's rows go to disk then
+    merge_bytes: int = 256 * 1024 * 1024  # decoded rows of one date that one worker holds at a time
+    memory_bytes: int = 1024 * 1024 * 1024  # of all workers; lowers the limits on objects and rows
     requests_in_flight: int = 16  # S3 GETs of one worker
     max_object_bytes: int = 256 * 1024 * 1024  # compressed
     max_decompressed_bytes: int = 1024 * 1024 * 1024
@@ -103,6 +105,23 @@ class Ingest(Struct, frozen=True):
     queue_gather_seconds: float = 5.0  # messages that come within this time share a plan
     queue_hidden_seconds: int = 300  # a message comes again so long after its reader died
     follow_seconds: float = 300.0  # from the start of one pass of --follow to the next
+
+
+class Care(Struct, frozen=True):
+    """How a lake's files are kept in order; see docs/lake.md."""
+
+    closes_after_hours: float = 48.0  # after a date's end; then it is sorted for good
+    sort: list[str] = msgspec.field(default_factory=lambda: ["principal_arn", "event_time"])
+    file_bytes: int = 128 * 1024 * 1024  # of a compacted file, about
+    group_rows: int = 50_000  # the smallest piece of a file that a reader leaves out
+    zstd_level: int = 6  # of closed dates; what is written again gets 1
+    open_files: int = 32  # of an open date, or of a table without dates
+    late_files: int = 16  # of a closed date, beside its sorted ones
+    late_share: float = 0.1  # of a closed date's rows: with more late ones it is sorted again
+    workers: int = 1  # processes of a compaction; 0: one for each core this process may use
+    memory_bytes: int = 1024 * 1024 * 1024  # of all workers; what does not fit goes to disk
+    spill: str = ""  # folder for that; empty: inside a local lake, else the system's
+    retention_hours: float = 24.0  # how long removed files stay for readers that still use them
 
 
 class Detect(Struct, frozen=True):
@@ -144,6 +163,7 @@ class Settings(Struct, frozen=True):
     lake_aws: LakeAws = LakeAws()
     emit_aws: Aws = Aws()
     ingest: Ingest = Ingest()
+    care: Care = Care()
     redact: Redact = Redact()
     detect: Detect = Detect()
     emit: Emit = Emit()
@@ -229,6 +249,8 @@ def _out_of_range(settings: Settings) -> Iterator[str]:
         "part_bytes",
         "part_objects",
         "part_unpacked_bytes",
+        "merge_bytes",
+        "memory_bytes",
         "requests_in_flight",
     ):
         if getattr(settings.ingest, name) < 1:
@@ -240,12 +262,26 @@ def _out_of_range(settings: Settings) -> Iterator[str]:
         yield "ingest.restore_tier: must be Bulk, Standard or Expedited"
     if settings.ingest.workers < 0:
         yield "ingest.workers: must be 0 (one for each core) or more"
+    yield from _care_out_of_range(settings.care)
     if not settings.detect.budget > 0:
         yield "detect.budget: must be more than 0 (false pages per week)"
     if settings.emit.min_severity not in ("info", "low", "medium", "high", "critical"):
         yield "emit.min_severity: must be info, low, medium, high or critical"
     if settings.log_format not in ("text", "json"):
         yield "log_format: must be text or json"
+
+
+def _care_out_of_range(care: Care) -> Iterator[str]:
+    for name in ("file_bytes", "group_rows", "open_files", "late_files", "memory_bytes"):
+        if getattr(care, name) < 1:
+            yield f"care.{name}: must be at least 1"
+    for name in ("workers", "closes_after_hours", "late_share", "retention_hours"):
+        if not getattr(care, name) >= 0:
+            yield f"care.{name}: must be 0 or more"
+    if not 1 <= care.zstd_level <= 22:
+        yield "care.zstd_level: must be from 1 to 22"
+    if not care.sort:
+        yield "care.sort: must name at least one column of events"
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
+from ctanalytics.app import ingest_memory
 from ctanalytics.app.ingest_part import decode_part
 from ctanalytics.engines.executor import Executor
 from ctanalytics.lake import ledger as ledgers
@@ -64,6 +65,7 @@ def run(
         SourceError: the plan's source can't be read here; nothing is committed.
     """
     source_from(plan["source"])
+    limits = ingest_memory.within(limits)
     parts = []
     for part in executor.map(decode_part, _decode_parts(plan, lake, limits)):
         seen(part)
@@ -71,7 +73,7 @@ def run(
     done = PlanDone(sorted(parts, key=lambda part: int(part["number"])))
     plan_id = plan["plan_id"]
     try:
-        for result in executor.map(merge, _merge_parts(plan_id, lake, done.parts)):
+        for result in executor.map(merge, _merge_parts(plan_id, lake, done.parts, limits)):
             done._add(result)
     except FileNotFoundError:
         # Staged rows are gone when somebody took the plan over, because our lease ran out.
@@ -112,13 +114,15 @@ def _decode_parts(plan: plans.Plan, lake: Lake, limits: Ingest) -> Iterator[dict
         yield {**shared, "number": number, "objects": objects}
 
 
-def _merge_parts(plan_id: int, lake: Lake, done: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    staged: dict[tuple[str, str | None], list[str]] = {}
+def _merge_parts(
+    plan_id: int, lake: Lake, done: list[dict[str, Any]], limits: Ingest
+) -> Iterator[dict[str, Any]]:
+    staged: dict[tuple[str, str | None], list[dict[str, Any]]] = {}
     rows: dict[tuple[str, str | None], int] = {}
     for result in done:
         for manifest in result["staged"]:
             place = (manifest["table"], manifest["date"])
-            staged.setdefault(place, []).append(manifest["path"])
+            staged.setdefault(place, []).append(manifest)
             rows[place] = rows.get(place, 0) + manifest["rows"]
     existing = {name: _existing(lake, name) for name in {table for table, _ in staged}}
     existing["event_conflicts"] = _existing(lake, "event_conflicts")
@@ -131,6 +135,7 @@ def _merge_parts(plan_id: int, lake: Lake, done: list[dict[str, Any]]) -> Iterat
             "table": table,
             "date": date,
             "staged": staged[table, date],
+            "merge_bytes": limits.merge_bytes,
             "existing": existing[table].get(date, []) if date else [],
             "conflicts": existing["event_conflicts"].get(date, []) if date else [],
         }
@@ -157,7 +162,9 @@ def _grouped(
 
 
 def _delivery_date(found: dict[str, Any]) -> dt.date:
-    return object_key.parse(found["key"]).delivery_date or dt.date.min
+    # Members of one archive stay in its order: they are read forwards, see `sources.archives`.
+    date = None if found.get("locator") else object_key.parse(found["key"]).delivery_date
+    return date or dt.date.min
 
 
 def _existing(lake: Lake, name: str) -> dict[str, list[dict[str, Any]]]:

@@ -65,4 +65,9 @@ def inflate(data: bytes, *, max_bytes: int) -> Inflated:
 
 
 def _too_large(max_bytes: int) -> Inflated:
-    return Inflated(b"", "too_large", f"the content is larger than {max_bytes} bytes")
+    return Inflated(
+        b"",
+        "too_large",
+        f"the content is larger than {max_bytes} bytes: `ingest --retry` reads it with more "
+        "ingest.memory_bytes or ingest.max_decompressed_bytes",
+    )

@@ -1,4 +1,4 @@
-"""Staged rows of one table and date -> one Parquet file, sorted and without what the lake has."""
+"""Staged rows of one table and date -> a Parquet file, sorted and without what the lake has."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ from ctanalytics.lake.layout import PARTITION, TABLES, table_path
 from ctanalytics.lake.store import Store, store_from
 
 _ROW_GROUP: Final = 100_000
+_GROUP_BYTES: Final = 256 * 1024 * 1024
 _NO_DICTIONARY: Final = DISTINCT | {"event_time", "sha256", "content"}
 _PRUNING: Final = frozenset(
     (
@@ -41,39 +43,76 @@ def merge(part: dict[str, Any]) -> dict[str, Any]:
     """Make the files of one table and date; a worker's task, see `engines.executor`.
 
     Args:
-        part: store (its spec), plan_id, table, date (ISO text or None), staged (paths in the
-            order of their objects), existing and conflicts (files of the same date that the lake
-            has: path, since and until of their event times or None).
+        part: store (its spec), plan_id, table, date (ISO text or None), staged (manifests of
+            `staging.stage`, in the order of their objects), existing and conflicts (files of the
+            same date that the lake has: path, since and until of their event times or None),
+            merge_bytes (of staged rows that are merged into one file).
 
     Returns:
         adds (by table: what `Lake.commit_plan` takes), rows (by table), duplicates.
     """
-    store = store_from(part["store"])
-    table: str = part["table"]
-    spec = TABLES[table]
-    rows = staging.read(store, part["staged"], spec.file_schema())
-    made: dict[str, tuple[pa.Table, pa.Array | None]] = {table: (rows, None)}
-    duplicates = 0
-    if spec.partitioned:
+    merged = _Merged(dict(part, existing=list(part["existing"]), conflicts=list(part["conflicts"])))
+    for paths in _groups(part["staged"], part["merge_bytes"]):
+        merged.take(paths)
+    return {"adds": merged.adds, "rows": merged.rows, "duplicates": merged.duplicates}
+
+
+def _groups(staged: list[dict[str, Any]], limit: int) -> Iterator[list[str]]:
+    """Paths of staged files in groups that fit the memory; nearly always it is one."""
+    paths: list[str] = []
+    size = 0
+    for manifest in staged:
+        if paths and size + manifest["bytes"] > limit:
+            yield paths
+            paths, size = [], 0
+        paths.append(manifest["path"])
+        size += manifest["bytes"]
+    if paths:
+        yield paths
+
+
+@dataclass
+class _Merged:
+    """The files of one table and date, as they come to be."""
+
+    part: dict[str, Any]
+    adds: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+    duplicates: int = 0
+
+    def take(self, paths: list[str]) -> None:
+        """Make a file of some staged rows, without those that the lake or a file before has."""
+        store, table = store_from(self.part["store"]), self.part["table"]
+        rows = staging.read(store, paths, TABLES[table].file_schema())
+        if not TABLES[table].partitioned:
+            self._write(store, table, rows, None)
+            return
         is_events = table == "events"
-        sorted_ = split(rows, _existing(store, table, rows, part["existing"]), compare=is_events)
-        duplicates = sorted_.duplicates
-        made = {table: (rows, sorted_.places)}
-        if is_events and sorted_.conflicts.num_rows:
-            known = _existing(store, "event_conflicts", sorted_.conflicts, part["conflicts"])
-            odd = distinct(sorted_.conflicts, known)
-            duplicates += sorted_.conflicts.num_rows - odd.num_rows
-            made["event_conflicts"] = (odd, None)
-    counts = {
-        name: found.num_rows if places is None else len(places)
-        for name, (found, places) in made.items()
-    }
-    adds = {
-        name: [write(store, name, found, part["date"], part["plan_id"], places)]
-        for name, (found, places) in made.items()
-        if counts[name]
-    }
-    return {"adds": adds, "rows": counts, "duplicates": duplicates}
+        found = split(rows, _existing(store, table, rows, self.part["existing"]), compare=is_events)
+        self.duplicates += found.duplicates
+        if found.conflicts.num_rows:
+            known = _existing(store, "event_conflicts", found.conflicts, self.part["conflicts"])
+            odd = distinct(found.conflicts, known)
+            self.duplicates += found.conflicts.num_rows - odd.num_rows
+            self._write(store, "event_conflicts", odd, None)
+        self._write(store, table, rows, found.places)
+
+    def _write(self, store: Store, table: str, rows: pa.Table, places: pa.Array | None) -> None:
+        count = rows.num_rows if places is None else len(places)
+        self.rows[table] = self.rows.get(table, 0) + count
+        if not count:
+            return
+        part = self.part
+        add = write(store, table, rows, part["date"], part["plan_id"], places, part["merge_bytes"])
+        self.adds.setdefault(table, []).append(add)
+        stats = json.loads(add["stats"])
+        part["conflicts" if table == "event_conflicts" else "existing"].append(
+            {
+                "path": add["path"],
+                "since": stats.get("minValues", {}).get("event_time"),
+                "until": stats.get("maxValues", {}).get("event_time"),
+            }
+        )
 
 
 def write(
@@ -83,13 +122,17 @@ def write(
     date: str | None,
     plan_id: int,
     places: pa.Array | None = None,
+    group_bytes: int = _GROUP_BYTES,
 ) -> dict[str, Any]:
     """Write one Parquet file into a table's folder; no reader sees it before its commit.
 
     Args:
         places: which of the rows; none: all.
+        group_bytes: of rows in memory that make one row group, about.
     """
     order = staging.by_time(rows, places)
+    # Rows of long texts: fewer make a group, since a group is copied before it is written.
+    group = max(1, min(_ROW_GROUP, group_bytes * len(rows) // max(rows.nbytes, 1)))
     folder = f"{PARTITION}={date}/" if date else ""
     path = f"{folder}plan-{plan_id:012d}-{uuid.uuid4().hex}.parquet"
     repeating = [name for name in rows.column_names if name not in _NO_DICTIONARY]
@@ -104,8 +147,8 @@ def write(
             write_statistics=[name for name in rows.column_names if name in _PRUNING],
             store_schema=False,
         ) as writer:
-            for start in range(0, len(order), _ROW_GROUP):
-                writer.write_table(_lean(rows.take(order[start : start + _ROW_GROUP])))
+            for start in range(0, len(order), group):
+                writer.write_table(_lean(rows.take(order[start : start + group])))
         size = file.tell()
     return {"path": path, "size": size, "partition": date, "stats": _stats(rows, order)}
 

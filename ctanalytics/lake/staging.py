@@ -37,7 +37,7 @@ def stage(
         tables: rows by table name; partitioned ones are cut by event_date.
 
     Returns:
-        A manifest for each file: table, date (ISO text or None), path, rows.
+        A manifest for each file: table, date (ISO text or None), path, rows, bytes (in memory).
     """
     manifests = []
     options = _OPEN if store.is_local else _PACKED
@@ -50,7 +50,15 @@ def stage(
                 pa.ipc.new_file(file, whole.schema, options=options) as writer,
             ):
                 writer.write_table(whole)
-            manifests.append({"table": table, "date": date, "path": path, "rows": len(slice_)})
+            manifests.append(
+                {
+                    "table": table,
+                    "date": date,
+                    "path": path,
+                    "rows": len(slice_),
+                    "bytes": whole.nbytes,
+                }
+            )
     return manifests
 
 

@@ -48,7 +48,8 @@ def part(store: Store, staged: list[Any], **more: Any) -> dict[str, Any]:
         "plan_id": 1,
         "table": table,
         "date": date,
-        "staged": [found["path"] for found in staged],
+        "staged": staged,
+        "merge_bytes": 1 << 30,
         "existing": [],
         "conflicts": [],
     } | more
@@ -212,3 +213,26 @@ def test_a_parquet_file_has_the_tables_columns_and_no_more(store: Store) -> None
     assert found.schema_arrow.names == TABLES["events"].file_schema().names
     assert add["path"].startswith("event_date=2026-03-01/plan-000000000007-")
     assert add["size"] == len(data)
+
+
+def test_rows_that_exceed_the_memory_become_several_files_and_none_comes_twice(
+    store: Store,
+) -> None:
+    staged = [
+        *stage(store, row("a"), row("b"), name="1"),
+        *stage(store, row("b"), row("c"), name="2"),
+        *stage(store, row("c"), row("c", error_code="Denied"), name="3"),
+    ]
+    result = merge(part(store, staged, merge_bytes=1))
+    found = [read(store, "events", add) for add in result["adds"]["events"]]
+    assert [[one["event_id"] for one in rows] for rows in found] == [["a", "b"], ["c"]]
+    assert result["rows"] == {"events": 3, "event_conflicts": 1}
+    assert result["duplicates"] == 2
+
+
+def test_long_rows_make_short_row_groups(store: Store) -> None:
+    rows = [row(str(place), request_parameters="x" * 10_000) for place in range(20)]
+    result = merge(part(store, stage(store, *rows), merge_bytes=50_000))
+    (add,) = result["adds"]["events"]
+    data = store.read(f"{table_path('events')}/{add['path']}")
+    assert pq.ParquetFile(pa.BufferReader(data)).num_row_groups > 3
