@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import ipaddress
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -136,6 +138,28 @@ class Detect(Struct, frozen=True):
     seed: int = 20130
 
 
+class RuleException(Struct, frozen=True):
+    """Matches of a rule that raise no alert, and why; what is empty stands for any."""
+
+    rule: str  # its id, its name, or its path in the packaged rules
+    reason: str
+    principal: str = ""  # ARN; * stands for any characters
+    account: str = ""
+    network: str = ""  # address or network, such as 203.0.113.0/24
+    until: str = ""  # ISO date or time, UTC; from then on the rule alerts again
+
+
+class Rules(Struct, frozen=True):
+    """Which Sigma rules run, and which of their matches raise alerts."""
+
+    directories: list[str] = []  # folders of your own rules
+    packaged: bool = True  # also run the rules that come with ctanalytics
+    placeholders: dict[str, list[str]] = {}  # values of %name% in rules with `expand`
+    thresholds: dict[str, int] = {}  # rule: matches of one principal in a group before it alerts
+    exceptions: list[RuleException] = []
+    group_hours: int = 24  # matches of a rule, principal and account in so many hours are one alert
+
+
 class Emit(Struct, frozen=True):
     """Where anomalies go."""
 
@@ -166,6 +190,7 @@ class Settings(Struct, frozen=True):
     care: Care = Care()
     redact: Redact = Redact()
     detect: Detect = Detect()
+    rules: Rules = Rules()
     emit: Emit = Emit()
     report: Report = Report()
 
@@ -265,6 +290,7 @@ def _out_of_range(settings: Settings) -> Iterator[str]:
     yield from _care_out_of_range(settings.care)
     if not settings.detect.budget > 0:
         yield "detect.budget: must be more than 0 (false pages per week)"
+    yield from _rules_out_of_range(settings.rules)
     if settings.emit.min_severity not in ("info", "low", "medium", "high", "critical"):
         yield "emit.min_severity: must be info, low, medium, high or critical"
     if settings.log_format not in ("text", "json"):
@@ -282,6 +308,22 @@ def _care_out_of_range(care: Care) -> Iterator[str]:
         yield "care.zstd_level: must be from 1 to 22"
     if not care.sort:
         yield "care.sort: must name at least one column of events"
+
+
+def _rules_out_of_range(rules: Rules) -> Iterator[str]:
+    if rules.group_hours < 1 or 24 % rules.group_hours:
+        yield "rules.group_hours: must divide a day: 1, 2, 3, 4, 6, 8, 12 or 24"
+    for number, exception in enumerate(rules.exceptions, start=1):
+        where = f"rules.exceptions, entry {number}"
+        if not exception.rule or not exception.reason:
+            yield f"{where}: needs a rule and a reason"
+        try:
+            if exception.network:
+                ipaddress.ip_network(exception.network, strict=False)
+            if exception.until:
+                dt.datetime.fromisoformat(exception.until)
+        except ValueError as error:
+            yield f"{where}: {error}"
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
