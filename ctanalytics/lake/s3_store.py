@@ -6,21 +6,25 @@ import contextlib
 import functools
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import msgspec
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ctanalytics import aws as amazon
 from ctanalytics.aws_errors import LAKE, aws_errors, explain
 from ctanalytics.errors import LakeError
-from ctanalytics.lake.store import checked, probe_store
+from ctanalytics.lake.store import Entry, checked, probe_store
 from ctanalytics.settings import LakeAws
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
+
+    from ctanalytics.lake.s3_files import S3Files
 
 _CONFLICTS = 10  # tries of a conditional put that another put disturbs
 
@@ -113,12 +117,18 @@ class S3Store:
 
     def list(self, prefix: str = "") -> Iterator[str]:
         """See `Store`."""
+        for entry in self.entries(prefix):
+            yield entry.path
+
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        """See `Store`."""
         root = f"{self.prefix}/" if self.prefix else ""
         with aws_errors(self.uri, LAKE):
             pages = self._client().get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=self.bucket, Prefix=root + prefix):
                 for found in page.get("Contents", []):
-                    yield found["Key"].removeprefix(root)
+                    path = found["Key"].removeprefix(root)
+                    yield Entry(path, found["Size"], found["LastModified"])
 
     def delete(self, path: str) -> None:
         """See `Store`."""
@@ -127,10 +137,14 @@ class S3Store:
 
     def delete_tree(self, prefix: str) -> None:
         """See `Store`."""
-        paths = list(self.list(f"{checked(prefix.rstrip('/'))}/"))
-        for start in range(0, len(paths), 1_000):
-            keys = [self._key(path) for path in paths[start : start + 1_000]]
-            with aws_errors(self.location(prefix.rstrip("/")), LAKE):
+        self.delete_all(list(self.list(f"{checked(prefix.rstrip('/'))}/")))
+
+    def delete_all(self, paths: Iterable[str]) -> None:
+        """See `Store`."""
+        waiting = iter(paths)
+        while some := list(islice(waiting, 1_000)):
+            keys = [self._key(path) for path in some]
+            with aws_errors(self.uri, LAKE):
                 answer = self._client().delete_objects(
                     Bucket=self.bucket,
                     Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True},
@@ -180,6 +194,17 @@ class S3Store:
 
     def filesystem(self) -> Any:
         """See `Store`."""
+        from ctanalytics.lake.s3_files import S3Files
+
+        return S3Files(self.storage_options, amazon.ca_bundle(self.aws))
+
+    def open_parquet(self, path: str, **options: Any) -> pq.ParquetFile:
+        """See `Store`."""
+        with aws_errors(self.location(path), LAKE):
+            return pq.ParquetFile(self._files.handle(f"{self.bucket}/{self._key(path)}"), **options)
+
+    @functools.cached_property
+    def _files(self) -> S3Files:
         from ctanalytics.lake.s3_files import S3Files
 
         return S3Files(self.storage_options, amazon.ca_bundle(self.aws))

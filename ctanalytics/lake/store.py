@@ -7,11 +7,12 @@ promises rest on: of two writers of one path, one wins, and the other learns it.
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import errno
 import os
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any, BinaryIO, ClassVar, Protocol
 
 import msgspec
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ctanalytics import untrusted
 from ctanalytics.aws import bucket_of
@@ -30,6 +32,15 @@ _TEMPORARY = ".tmp-"
 _UNUSABLE = re.compile(r"%[0-9a-f]{2}|\\|[\x00-\x1f\x7f]|(?:^|/)event_date=", re.I)
 # Delta cuts a key at the first two; DuckDB takes the others for a pattern.
 _UNUSABLE_IN_S3 = re.compile(r"[#?*\[]|//")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file as a listing has it."""
+
+    path: str
+    size_bytes: int
+    modified: dt.datetime
 
 
 class Store(Protocol):
@@ -85,8 +96,16 @@ class Store(Protocol):
         """Yield the paths that start with a text, in the order of their bytes."""
         ...
 
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        """Yield what `list` does with size and time, and what a killed writer left half written."""
+        ...
+
     def delete(self, path: str) -> None:
         """Remove a file; an absent one is fine."""
+        ...
+
+    def delete_all(self, paths: Iterable[str]) -> None:
+        """Remove files, a thousand by one request where the place can do that."""
         ...
 
     def delete_tree(self, prefix: str) -> None:
@@ -103,6 +122,10 @@ class Store(Protocol):
 
     def filesystem(self) -> Any:
         """Return an fsspec filesystem for DuckDB, or None when the files are local."""
+        ...
+
+    def open_parquet(self, path: str, **options: Any) -> pq.ParquetFile:
+        """Open a Parquet file of which ranges are read as they are needed."""
         ...
 
     def spec(self) -> dict[str, Any]:
@@ -260,10 +283,26 @@ class LocalStore:
                 if path.startswith(prefix):
                     yield path
 
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        """See `Store`."""
+        folder, slash, _ = prefix.rpartition("/")
+        with _local_errors(self.uri):
+            for path in _walk(Path(self.uri, folder), folder + slash, temporary=True):
+                with contextlib.suppress(FileNotFoundError):  # another process removed it just now
+                    if path.startswith(prefix):
+                        found = Path(self.uri, path).stat()
+                        modified = dt.datetime.fromtimestamp(found.st_mtime, dt.UTC)
+                        yield Entry(path, found.st_size, modified)
+
     def delete(self, path: str) -> None:
         """See `Store`."""
         with _local_errors(self.uri):
             self._path(path).unlink(missing_ok=True)
+
+    def delete_all(self, paths: Iterable[str]) -> None:
+        """See `Store`."""
+        for path in paths:
+            self.delete(path)
 
     def delete_tree(self, prefix: str) -> None:
         """See `Store`."""
@@ -286,6 +325,11 @@ class LocalStore:
     def filesystem(self) -> Any:
         """See `Store`."""
         return None
+
+    def open_parquet(self, path: str, **options: Any) -> pq.ParquetFile:
+        """See `Store`."""
+        with _local_errors(self.uri):
+            return pq.ParquetFile(self._path(path), **options)
 
     def spec(self) -> dict[str, Any]:
         """See `Store`."""
@@ -352,7 +396,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _walk(folder: Path, prefix: str) -> Iterator[str]:
+def _walk(folder: Path, prefix: str, *, temporary: bool = False) -> Iterator[str]:
     try:
         entries = list(os.scandir(folder))
     except (FileNotFoundError, NotADirectoryError):
@@ -360,6 +404,6 @@ def _walk(folder: Path, prefix: str) -> Iterator[str]:
     # "a/" after "a-b": the order in which S3 lists the same keys.
     for entry in sorted(entries, key=lambda x: os.fsencode(x.name + "/" * x.is_dir())):
         if entry.is_dir():
-            yield from _walk(Path(entry.path), f"{prefix}{entry.name}/")
-        elif not entry.name.startswith(_TEMPORARY):
+            yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", temporary=temporary)
+        elif temporary or not entry.name.startswith(_TEMPORARY):
             yield prefix + entry.name
