@@ -28,6 +28,7 @@ ABSENT = Raw(b"")
 CHUNK = 2_000
 
 _SECRET = uuid.uuid4().hex
+_OURS: Final = ("unfit", "sha256", "masked_paths")
 
 STRINGS = tuple(schema.STRING_FIELDS)
 BOOLS = ("readOnly", "managementEvent")
@@ -104,11 +105,11 @@ def record_struct(extra: Sequence[str] = ()) -> type[Any]:
     fields: list[tuple[str, Any, Any]] = [
         (name, *kinds[name]) for name in sorted(kinds, key=_USUAL_ORDER.index)
     ]
-    # Not from JSON: the careful way sets these two, under keys that no file can guess.
-    fields += [("unfit", str | None, None), ("sha256", str | None, None)]
+    # Not from JSON: set later, under keys that no file can guess.
+    fields += [(name, str | None, None) for name in _OURS]
     fields += [(f"extra_{place}", Raw, ABSENT) for place in range(len(extra))]
     keys = {f"extra_{place}": key for place, key in enumerate(extra)}
-    keys |= {name: f"{name} {_SECRET}" for name in ("unfit", "sha256")}
+    keys |= {name: f"{name} {_SECRET}" for name in _OURS}
     return msgspec.defstruct("Record", fields, gc=False, forbid_unknown_fields=True, rename=keys)
 
 

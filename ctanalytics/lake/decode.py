@@ -16,8 +16,10 @@ import pyarrow as pa
 
 from ctanalytics.lake import containers, loose
 from ctanalytics.lake.columns import plain
+from ctanalytics.lake.drop import Dropped
 from ctanalytics.lake.event_rows import EventRows, Origin
 from ctanalytics.lake.inflate import inflate
+from ctanalytics.lake.treatment import Treatment
 from ctanalytics.records import object_key, schema
 
 _MAX_TAIL: Final = 65_536
@@ -67,6 +69,8 @@ class Decoded:
     insights: pa.Table
     aggregated: pa.Table
     faults: list[Fault]
+    dropped: Dropped
+    """What rules of the settings have left out of the events."""
 
     def in_file_order(self) -> Decoded:
         """The same of one file, its events in the file's order and in schema.EVENTS' own types."""
@@ -89,6 +93,8 @@ class Decoder:
     limits: Limits = field(default_factory=Limits)
     now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
     plan_id: int = 0
+    treatment: Treatment = field(default_factory=Treatment)
+    """What is hidden and left out; nothing unless told."""
     faults: list[Fault] = field(default_factory=list)
     _rows: EventRows = field(default_factory=EventRows)
     _insights: list[dict[str, Any]] = field(default_factory=list)
@@ -106,7 +112,7 @@ class Decoder:
             return self._content(origin, inflated.content)
         if inflated.reason != "trailing_data":
             return self._refused(origin, inflated.reason, inflated.detail)
-        tail = inflated.trailing[:_MAX_TAIL]
+        tail = self.treatment.set_aside(inflated.trailing[:_MAX_TAIL])
         self.faults.append(Fault(bucket, key, None, None, inflated.reason, inflated.detail, tail))
         outcome = self._content(origin, inflated.content)
         reason = "; ".join(filter(None, (inflated.detail, outcome.reason)))
@@ -118,11 +124,13 @@ class Decoder:
 
     def finish(self) -> Decoded:
         """Hand out all rows taken so far."""
+        events, dropped = self.treatment.keep(self._rows.table(self.plan_id))
         return Decoded(
-            events=self._rows.table(self.plan_id),
+            events=events,
             insights=_table(self._insights, schema.INSIGHTS, self.plan_id),
             aggregated=_table(self._aggregated, schema.AGGREGATED, self.plan_id),
             faults=self.faults,
+            dropped=dropped,
         )
 
     def _content(self, origin: Origin, content: bytes) -> Outcome:
@@ -132,6 +140,7 @@ class Decoder:
         records = self._fast(content)
         if records is None:
             return self._slow(origin, content, size)
+        self.treatment.hide(content, records)
         self._rows.take(origin, records)
         state = "ingested" if records else "empty"
         return Outcome(_kind(origin.parsed.kind), state, None, len(records), 0, *size)
@@ -171,7 +180,11 @@ class Decoder:
 
     def _one(self, origin: Origin, place: int, item: containers.Item) -> str:
         """Take one record; tells which kind of row it became, or "refused"."""
-        found = loose.read(item)
+        hidden = self.treatment.hidden(item.text)
+        text, masked = hidden or (item.text, ())
+        found = loose.read(replace(item, text=text))
+        if hidden is None and isinstance(found, loose.Record):
+            found = loose.RecordFault("not_json", "what has to be hidden in it can't be found")
         if isinstance(found, loose.RecordFault):
             self.faults.append(
                 Fault(
@@ -181,13 +194,13 @@ class Decoder:
                     found.json_path,
                     found.reason,
                     found.detail,
-                    item.text,
+                    self.treatment.set_aside(item.text),
                 )
             )
             return "refused"
         kind = loose.kind_of(found.head)
         if kind == "log":
-            self._rows.take(origin, [self._rows.make(found, item.text)], first=place)
+            self._rows.take(origin, [self._rows.make(found, item.text, masked)], first=place)
             return kind
         row = loose.insight(found.head) if kind == "insight" else loose.aggregated(found.head)
         row["account_id"] = row["account_id"] or origin.parsed.account_id

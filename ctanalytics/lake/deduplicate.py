@@ -16,11 +16,22 @@ import polars as pl
 import pyarrow as pa
 
 from ctanalytics.lake.columns import plain
+from ctanalytics.lake.redact_compare import as_hidden, paths_of
 from ctanalytics.records.schema import JSON_FIELDS
 
 KEY_COLUMNS: Final = ("account_id", "event_id", "record_sha256", "record")
 _ORIGIN: Final = frozenset(
-    ("source_object", "source_row", "plan_id", "event_date", "event_time_status", "account_id")
+    (
+        "source_object",
+        "source_row",
+        "plan_id",
+        "event_date",
+        "event_time_status",
+        "account_id",
+        # Of the record as it came, which differs between channels, and under which settings.
+        "record_sha256",
+        "masked_paths",
+    )
 )
 _JSON: Final = (*JSON_FIELDS.values(), "user_identity", "unknown_fields")
 
@@ -45,10 +56,8 @@ def keys(rows: pa.Table) -> pl.DataFrame:
     """Return (account, key, row): the identity of each row and its place."""
     names = rows.column_names
     frame = _frame(rows.select([name for name in KEY_COLUMNS if name in names]))
-    if "record_sha256" in names:
-        parts = [pl.col("record_sha256"), pl.col("event_id")]
-    else:
-        parts = [pl.col("event_id").replace("", None), pl.col("record")]
+    other = "record_sha256" if "record_sha256" in names else "record"
+    parts = [pl.col("event_id").replace("", None), pl.col(other)]
     return frame.select(
         account=pl.col("account_id").fill_null(""), key=pl.coalesce(parts).fill_null("")
     ).with_row_index("row")
@@ -96,18 +105,26 @@ def distinct(conflicts: pa.Table, known: Iterable[pa.Table]) -> pa.Table:
 
     One key may have several contents here; it is the content that must not come twice.
     """
-    frame = _content(conflicts)
+    known = list(known)
+    paths = paths_of(conflicts, *known)
+    frame = _content(conflicts, paths)
     names = frame.columns
     frame = frame.with_row_index("row").unique(names, keep="first", maintain_order=True)
     for table in known:
         frame = frame.join(
-            _content(table), on=names, how="anti", nulls_equal=True, maintain_order="left"
+            _content(table, paths), on=names, how="anti", nulls_equal=True, maintain_order="left"
         )
     return _take(conflicts, frame["row"])
 
 
-def _content(rows: pa.Table) -> pl.DataFrame:
-    """All of a row but its origin, as values that can be compared."""
+def _content(rows: pa.Table, paths: frozenset[str]) -> pl.DataFrame:
+    """All of a row but its origin, as values that can be compared.
+
+    Args:
+        paths: what is hidden in any of the rows that are compared.
+    """
+    if paths:
+        rows = as_hidden(rows, paths).append_column("account_id", rows["account_id"])
     names = [
         column.name
         for column in rows.schema
@@ -132,7 +149,11 @@ def _pairs(rows: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
 
 def _different(rows: pa.Table, others: pa.Table, pairs: pl.DataFrame) -> pl.Series:
     """The rows of the pairs that differ in more than their origin."""
-    same = _same(_take(rows, pairs["row"]), _take(others, pairs["original"]))
+    ones, their = _take(rows, pairs["row"]), _take(others, pairs["original"])
+    same = _same(ones, their)
+    paths = frozenset() if same.all() else paths_of(ones, their)
+    if paths:
+        same = same | _same(as_hidden(ones, paths), as_hidden(their, paths))
     return pairs["row"].filter(~same)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from msgspec.structs import astuple
 
 from ctanalytics.lake import columns, loose
+from ctanalytics.lake.redact_records import PATHS_SEPARATOR
 from ctanalytics.records import identity, schema
 from ctanalytics.records.object_key import ObjectKey
 
@@ -130,13 +131,20 @@ class EventRows:
         self._set_types()
         return True
 
-    def make(self, found: loose.Record, text: bytes) -> Any:
-        """Build one record of what fits its type; the rest goes to unknown_fields."""
+    def make(self, found: loose.Record, text: bytes, masked: Sequence[str] = ()) -> Any:
+        """Build one record of what fits its type; the rest goes to unknown_fields.
+
+        Args:
+            text: the record as it came.
+            masked: paths whose values are hidden in `found`.
+        """
         values, unfit = loose.fit(found)
         record = self._type(**values)
         if unfit:
             record.unfit = msgspec.json.encode(unfit).decode()
-        if not record.eventID:
+        if masked:
+            record.masked_paths = PATHS_SEPARATOR.join(masked)
+        if masked or not record.eventID:
             record.sha256 = hashlib.sha256(text).hexdigest()
         return record
 
@@ -213,6 +221,7 @@ class EventRows:
         extra = [values[f"extra_{place}"] for place in range(len(self._extra))]
         made["unknown_fields"] = columns.unknown_fields(unfit, self._extra, extra)
         made["record_sha256"] = pa.array(values["sha256"], pa.string())
+        made["masked_paths"] = pa.array(values["masked_paths"], pa.string())
         return pa.RecordBatch.from_arrays(list(made.values()), list(made))
 
 

@@ -6,15 +6,19 @@ as they were. Keys are compared after their escapes are read: `"session\\u0054ok
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
 
 from ctanalytics.lake import json_text
+from ctanalytics.lake.inflate import GZIP_MAGIC
 from ctanalytics.lake.redact_paths import Node, Rule, rule, tree
 
 MASK: Final = "***"
@@ -32,6 +36,9 @@ _ESCAPED_LETTER = re.compile(
     rb"\\u00(?:2[dD]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])"
 )
 _CUT: Final = b"*** (the rest is not kept: it may hold a masked value)"
+_NOT_HIDDEN: Final = rb'(?!"\s*+:\s*+"(?:\*\*\*|hmac:[0-9a-f]{32})")'
+_MAX_MEMBERS: Final = 16
+_MAX_UNPACKED: Final = 64 * 1024 * 1024
 _KNOWN: Final = 16_384
 """Values whose hash, and texts whose hidden form is kept at hand."""
 
@@ -57,7 +64,7 @@ class Redactor:
     """
 
     rules: tuple[Rule, ...] = ()
-    key: bytes | None = None
+    key: bytes | None = field(default=None, repr=False)
     root: Node = field(init=False)
     _needles: tuple[bytes, ...] | None = field(init=False)
     _hashes: dict[bytes, bytes] = field(default_factory=dict, init=False, repr=False)
@@ -115,14 +122,32 @@ class Redactor:
             raise ValueError("hashing needs a key")
         return HASH_PREFIX + hmac.digest(self.key, value, "sha256").hex()[:32]
 
-    def damaged(self, text: bytes) -> bytes:
-        """Return of a text in which paths can't be followed what surely holds nothing to hide."""
+    def kept(self, text: bytes) -> bytes:
+        """Return what may be kept of a text that can't become a row.
+
+        Where paths can't be followed, or lead elsewhere than in a record, nothing is kept from the
+        first key on that stands for something to hide.
+        """
+        if not self.rules:
+            return text
+        if any(map(self.mentions, _unpacked(text))):
+            return _CUT
         if not self.mentions(text):
             return text
+        with contextlib.suppress(UnscannableError):
+            text, _ = self.record(text)
         if self._needles is None or _ESCAPED_LETTER.search(text):
             return _CUT
-        first = min(place for name in self._needles if (place := text.find(name)) >= 0)
-        return text[:first] + _CUT
+        keys = b"|".join(map(re.escape, self._needles))
+        left = re.search(b"(?:" + keys + b")" + _NOT_HIDDEN, text)
+        return text[: left.start()] + _CUT if left else text
+
+
+def _unpacked(text: bytes) -> Iterator[bytes]:
+    """What gzip members within a text hold, as far as they can be read."""
+    for match in islice(re.finditer(re.escape(GZIP_MAGIC), text), _MAX_MEMBERS):
+        with contextlib.suppress(zlib.error):
+            yield zlib.decompressobj(31).decompress(text[match.start() :], _MAX_UNPACKED)
 
 
 def rules(mask: Iterable[str], hashed: Iterable[str]) -> tuple[Rule, ...]:

@@ -37,7 +37,7 @@ NEEDED: Final = frozenset(
 """Fields by which rows are found, dated and told apart; without them a lake answers nothing."""
 
 _SEGMENT: Final = re.compile(
-    r'(?:(?:^|\.)(?P<key>[^.\[\]"*,\s]+|\*|"(?:[^"\\]|\\.)+")|(?P<element>\[\*\]))'
+    r'(?:(?:^|\.)(?P<key>[^.\[\]"*,\s]+|\*|"(?:[^"\\,]|\\.)+")|(?P<element>\[\*\]))'
 )
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 

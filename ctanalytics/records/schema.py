@@ -115,7 +115,9 @@ EVENTS: Final = pa.schema(
         *(pa.field(column, kind) for column, kind in IDENTITY_COLUMNS.items()),
         # what no column above holds
         pa.field("unknown_fields", TEXT),  # JSON object of top-level keys that we don't know
-        pa.field("record_sha256", TEXT),  # hex; only where the record has no eventID
+        # hex, of the record as it came; only where it has no eventID or something is hidden
+        pa.field("record_sha256", TEXT),
+        pa.field("masked_paths", TEXT),  # what is masked or hashed: paths, separated by commas
         # where the row came from
         pa.field("source_object", TEXT),
         pa.field("source_row", pa.int32()),  # place in the object, from 0
@@ -188,10 +190,14 @@ LOG_FILES: Final = pa.schema(
         pa.field("account_id", TEXT),
         pa.field("aws_region", TEXT),
         pa.field("delivery_date", pa.date32()),
+        pa.field("delivered_at", TIMESTAMP),  # the minute in the file's name
         pa.field("state", TEXT),
         pa.field("reason", TEXT),
         pa.field("records", pa.int64()),  # records found in the object
         pa.field("records_quarantined", pa.int64()),
+        pa.field("records_filtered", pa.int64()),  # left out by a rule of the settings
+        pa.field("first_event_time", TIMESTAMP),  # of the rows in events
+        pa.field("last_event_time", TIMESTAMP),
         pa.field("bytes_decompressed", pa.int64()),
         pa.field("sha256", TEXT),  # of the uncompressed content, as digest files have it
         pa.field("settings_hash", TEXT),

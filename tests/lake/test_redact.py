@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 from typing import Any
@@ -169,13 +170,35 @@ def test_a_text_that_is_no_json_is_told(text: str) -> None:
 def test_of_a_damaged_text_only_what_stands_before_a_masked_key_is_kept() -> None:
     redactor = masking(DEFAULT)
     whole = f'{{"eventID":"e","responseElements":{{"credentials":{{"sessionToken":"{SECRET}"'
-    kept = redactor.damaged(whole.encode()).decode()
+    kept = redactor.kept(whole.encode()).decode()
     assert kept.startswith('{"eventID":"e","responseElements":{"credentials":{"')
     assert SECRET not in kept
     escaped = whole.replace("sessionToken", r"session\u0054oken")
-    assert SECRET not in redactor.damaged(escaped.encode()).decode()
-    assert redactor.damaged(b'{"eventID"') == b'{"eventID"'
-    assert SECRET not in masking("a.*").damaged(whole.encode()).decode()
+    assert SECRET not in redactor.kept(escaped.encode()).decode()
+    assert redactor.kept(b'{"eventID"') == b'{"eventID"'
+    assert SECRET not in masking("a.*", "responseElements.*").kept(whole.encode()).decode()
+
+
+def test_of_a_whole_record_that_is_set_aside_all_but_the_masked_value_is_kept() -> None:
+    record = f'{{"responseElements":{{"credentials":{{"sessionToken" : "{SECRET}"}}}},"x":1}}'
+    kept = masking(DEFAULT).kept(record.encode()).decode()
+    assert kept == record.replace(SECRET, "***")
+    elsewhere = f'{{"body":{record}}}'
+    assert SECRET not in masking(DEFAULT).kept(elsewhere.encode()).decode()
+    hashed = hashing("responseElements.credentials.sessionToken").kept(record.encode()).decode()
+    assert SECRET not in hashed
+    assert hashed.endswith('"}},"x":1}')
+
+
+def test_of_packed_bytes_that_hold_a_masked_key_nothing_is_kept() -> None:
+    packed = gzip.compress(f'{{"sessionToken":"{SECRET}"}}'.encode())
+    redactor = masking(DEFAULT)
+    for tail in (packed, packed[:-6], b"some" + packed):
+        assert redactor.kept(tail) != tail
+        assert len(redactor.kept(tail)) < 80
+    other = gzip.compress(b'{"Records":[]}')
+    assert redactor.kept(other) == other
+    assert Redactor().kept(packed) == packed
 
 
 def test_a_search_tells_that_a_text_holds_nothing_to_hide() -> None:

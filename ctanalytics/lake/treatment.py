@@ -1,0 +1,129 @@
+"""What the settings do to records on their way to rows: some values are hidden, some rows left out.
+
+A treatment is made anew in each worker from its spec. The key of the hashes is never part of the
+spec, of a plan or of the ledger: a worker reads it where the settings say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import pyarrow as pa
+
+from ctanalytics.errors import SettingsError
+from ctanalytics.lake import drop
+from ctanalytics.lake.redact import Redactor, UnscannableError, rules
+from ctanalytics.lake.redact_records import RecordRedactor
+from ctanalytics.settings import Drop, Settings
+
+KEY_VARIABLE: Final = "CTANALYTICS_REDACT_KEY"
+_SHORTEST_KEY: Final = 16
+
+
+@dataclass
+class Treatment:
+    """What is hidden, and what is left out.
+
+    Args:
+        redactor: None hides nothing.
+        drops: rules that leave records out.
+    """
+
+    redactor: RecordRedactor | None = None
+    drops: tuple[Drop, ...] = ()
+
+    def hide(self, content: bytes, records: list[Any]) -> None:
+        """Hide values in the typed records of one file."""
+        if self.redactor is not None:
+            self.redactor.apply(content, records)
+
+    def hidden(self, record: bytes) -> tuple[bytes, tuple[str, ...]] | None:
+        """Return one record's text without what is hidden, and the paths that led to something.
+
+        None when the text is no JSON, so that no path can be followed.
+        """
+        if self.redactor is None or not self.redactor.redactor.mentions(record):
+            return record, ()
+        try:
+            return self.redactor.redactor.record(record)
+        except UnscannableError:
+            return None
+
+    def set_aside(self, text: bytes) -> bytes:
+        """Return what of a text may be kept in the quarantine."""
+        return text if self.redactor is None else self.redactor.redactor.kept(text)
+
+    def keep(self, events: pa.Table) -> tuple[pa.Table, drop.Dropped]:
+        """Return the rows that stay, and what was left out."""
+        return drop.drop(events, self.drops)
+
+
+def spec(settings: Settings) -> dict[str, Any]:
+    """Return what `from_spec` needs, as JSON-able data without secrets."""
+    return {
+        "redact": msgspec.to_builtins(settings.redact),
+        "drop": msgspec.to_builtins(settings.ingest.drop),
+    }
+
+
+def from_spec(found: dict[str, Any] | None) -> Treatment:
+    """Make a treatment.
+
+    Raises:
+        SettingsError: a path or a rule can't be used, or the key is missing.
+    """
+    if not found:
+        return Treatment()
+    redact = found["redact"]
+    drops = tuple(msgspec.convert(found["drop"], list[Drop]))
+    drop.check(drops)
+    paths = rules(redact["mask"], redact["hash"])
+    key = read_key(redact["key_file"]) if redact["hash"] else None
+    return Treatment(RecordRedactor(Redactor(paths, key)) if paths else None, drops)
+
+
+def digest(settings: Settings) -> str:
+    """Return a hash of all settings that shape rows; a ledger row tells with which it was made.
+
+    Of the key it holds a keyed hash of fixed text, which tells two keys apart and no more.
+    """
+    limits = settings.ingest
+    shape: list[Any] = [limits.max_object_bytes, limits.max_decompressed_bytes]
+    shape += [limits.max_expansion, sorted(settings.redact.mask), sorted(settings.redact.hash)]
+    shape += [msgspec.to_builtins(limits.drop)]
+    if settings.redact.hash:
+        key = read_key(settings.redact.key_file)
+        shape.append(hmac.digest(key, b"ctanalytics: which key", "sha256").hex())
+    return hashlib.sha256(msgspec.json.encode(shape)).hexdigest()[:16]
+
+
+def read_key(key_file: str) -> bytes:
+    """Read the key of the hashes from its file, else from the environment.
+
+    Raises:
+        SettingsError: there is none, or it is too short to protect anything.
+    """
+    where = key_file or f"the variable {KEY_VARIABLE}"
+    try:
+        found = Path(key_file).read_bytes() if key_file else os.environb.get(KEY_VARIABLE.encode())
+    except OSError as error:
+        raise SettingsError(
+            f"the key of redact.hash can't be read: {error.strerror}",
+            where=where,
+            mend="let redact.key_file name a file that this user may read",
+        ) from error
+    key = (found or b"").strip()
+    if len(key) < _SHORTEST_KEY:
+        raise SettingsError(
+            f"redact.hash needs a key of at least {_SHORTEST_KEY} bytes",
+            where=where,
+            mend="make one with `openssl rand -hex 32`, keep it outside the lake, and name its file "
+            f"in redact.key_file or put it in {KEY_VARIABLE}",
+        )
+    return key
