@@ -198,6 +198,9 @@ def _items(text: bytes, depth: int) -> Iterator[Item]:
 def _unwrapped(text: bytes, wrapper: Object, depth: int) -> Iterator[Item]:
     if _is_list(wrapper.get("Records")):
         yield from _items(bytes(wrapper["Records"]), depth + 1)
+    elif len(_RECORD_KEYS & wrapper.keys()) >= 2:
+        # Before the wrappers of other channels: a record may have their keys, they not a record's.
+        yield Item(text)
     elif _is_list(wrapper.get("Events")):
         yield from _items(bytes(wrapper["Events"]), depth + 1)
     elif _is_list(wrapper.get("logEvents")) and "messageType" in wrapper:
@@ -207,8 +210,6 @@ def _unwrapped(text: bytes, wrapper: Object, depth: int) -> Iterator[Item]:
         yield from _quoted(bytes(wrapper["CloudTrailEvent"]), depth)
     elif "detail-type" in wrapper and "detail" in wrapper:
         yield from _items(bytes(wrapper["detail"]), depth + 1)
-    elif len(_RECORD_KEYS & wrapper.keys()) >= 2:
-        yield Item(text)
     elif "data" in wrapper and bytes(wrapper["data"])[:1] in (b"{", b"["):
         yield from _items(bytes(wrapper["data"]), depth + 1)
     else:

@@ -284,3 +284,11 @@ def test_many_faults_are_kept_while_records_prevail() -> None:
 def test_a_compressed_payload_within_json_is_no_record() -> None:
     packed = base64.b64encode(gzip.compress(document(TWO))).decode()
     assert decode(text({"awslogs": {"data": packed}}).encode()).reasons == ["not_cloudtrail"]
+
+
+@pytest.mark.parametrize("key", ["Events", "logEvents", "CloudTrailEvent", "detail", "data"])
+def test_a_record_with_the_key_of_a_wrapper_is_a_record(key: str) -> None:
+    record = {"eventVersion": "1.08", "eventName": "X", "eventID": "a", key: [{"b": 1}]}
+    record |= {"messageType": "DATA_MESSAGE", "detail-type": "x"}
+    found = containers.read(json.dumps(record).encode())
+    assert [json.loads(item.text) for item in found.items] == [record]
