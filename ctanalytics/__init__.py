@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ctanalytics.app.query import query
     from ctanalytics.app.report import ReportResult, report
     from ctanalytics.app.simulate import SimulateResult, simulate
+    from ctanalytics.app.validate import ValidateResult, validate
     from ctanalytics.errors import CtanalyticsError
     from ctanalytics.lake.decode import Decoded, decode
     from ctanalytics.lake.lake import Lake
@@ -32,6 +33,7 @@ _HOMES = {
     "ReportResult": "app.report",
     "Settings": "settings",
     "SimulateResult": "app.simulate",
+    "ValidateResult": "app.validate",
     "decode": "lake.decode",
     "detect": "app.detect",
     "emit": "app.emit",
@@ -39,6 +41,7 @@ _HOMES = {
     "query": "app.query",
     "report": "app.report",
     "simulate": "app.simulate",
+    "validate": "app.validate",
 }
 
 __all__ = [
@@ -51,6 +54,7 @@ __all__ = [
     "ReportResult",
     "Settings",
     "SimulateResult",
+    "ValidateResult",
     "__version__",
     "decode",
     "detect",
@@ -59,6 +63,7 @@ __all__ = [
     "query",
     "report",
     "simulate",
+    "validate",
 ]
 
 

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from ctanalytics.engines.duckdb import Engine, TableFiles
 from ctanalytics.findings import ANOMALIES, OUTBOX
 from ctanalytics.records import schema
+from ctanalytics.records.file_verdicts import FILE_VERDICTS
 
 SCHEMAS = {
     "events": schema.EVENTS,
@@ -21,6 +22,7 @@ SCHEMAS = {
     "aws_insights": schema.INSIGHTS,
     "aggregated_events": schema.AGGREGATED,
     "log_files": schema.LOG_FILES,
+    "file_verdicts": FILE_VERDICTS,
     "quarantine": schema.QUARANTINE,
     "anomalies": ANOMALIES,
     "outbox": OUTBOX,

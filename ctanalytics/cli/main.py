@@ -22,6 +22,7 @@ from ctanalytics.cli.lake import info
 from ctanalytics.cli.query import query
 from ctanalytics.cli.report import report
 from ctanalytics.cli.simulate import simulate
+from ctanalytics.cli.validate import validate
 from ctanalytics.cli.views import views
 from ctanalytics.errors import CtanalyticsError
 
@@ -118,6 +119,7 @@ app.command("simulate")(command(simulate))
 app.command("detect")(command(detect, role_of="lake_aws"))
 app.command("emit")(command(emit, role_of="emit_aws"))
 app.command("report")(command(report, role_of="lake_aws"))
+app.command("validate")(command(validate))
 app.command("query")(command(query, role_of="lake_aws"))
 app.command("views")(command(views, role_of="lake_aws"))
 lake_app.command("info")(command(info.info, role_of="lake_aws"))

@@ -53,6 +53,9 @@ class Engine:
     locked: bool = False
     filesystem: Any = None  # an fsspec filesystem for lake files that are not local
     extra_views: Mapping[str, str] = field(default_factory=dict)
+    filters: Mapping[str, str] = field(default_factory=dict)
+    """Of some tables only the rows for which this condition holds are there; it may read the
+    tables that come before."""
     connection: duckdb.DuckDBPyConnection = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -96,8 +99,10 @@ class Engine:
         options = "hive_partitioning = false"
         if table.partition:
             options = f"hive_partitioning = true, hive_types = {{{untrusted.sql_text(table.partition)}: DATE}}"
+        condition = f" where {self.filters[name]}" if name in self.filters else ""
         self.connection.execute(
             f"create view {quoted} as select {columns} from read_parquet([{files}], {options})"
+            + condition
         )
 
     def _create_view(self, name: str, text: str) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
 from ctanalytics import settings
@@ -96,7 +96,12 @@ class Lake:
             # A handle keeps the keys it was opened with, and those of a role end within the hour.
             if handle is None or known != options:
                 place = self.store.location(layout.table_path(name))
-                handle = DeltaTable(place, storage_options=options)
+                try:
+                    handle = DeltaTable(place, storage_options=options)
+                except TableNotFoundError:
+                    # A lake that an earlier ctanalytics made lacks the tables that came later.
+                    _create_table(self.store, name)
+                    handle = DeltaTable(place, storage_options=options)
                 self._handles[name] = options, handle
             else:
                 handle.update_incremental()
@@ -119,12 +124,15 @@ class Lake:
         locked: bool = False,
         threads: int | None = None,
         memory_bytes: int | None = None,
+        verified_only: bool = False,
     ) -> Engine:
         """Return a DuckDB session over all tables and views, as of now.
 
         Args:
             locked: no file and no network but the lake's tables, for SQL that users write.
+            verified_only: only records of log files that a digest vouches for are there.
         """
+        from ctanalytics.engines import statements
         from ctanalytics.engines.duckdb import Engine, TableFiles
 
         tables = {
@@ -138,6 +146,9 @@ class Lake:
             locked=locked,
             directories=(self.store.location("tables") + "/",),
             filesystem=self.store.filesystem(),
+            filters=dict.fromkeys(layout.RECORD_TABLES, statements.statement("lake/verified"))
+            if verified_only
+            else {},
         )
 
     def append(self, name: str, rows: pa.Table) -> None:

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from ctanalytics.findings import ANOMALIES, OUTBOX
 from ctanalytics.records import schema
+from ctanalytics.records.file_verdicts import FILE_VERDICTS
 
 FORMAT_VERSION: Final = 1
 MARKER: Final = "lake.json"
@@ -45,6 +46,7 @@ class TableSpec:
 
 TABLES: Final[dict[str, TableSpec]] = {
     "log_files": TableSpec(schema.LOG_FILES),
+    "file_verdicts": TableSpec(FILE_VERDICTS),
     "quarantine": TableSpec(schema.QUARANTINE),
     "aws_insights": TableSpec(schema.INSIGHTS, partitioned=True),
     "aggregated_events": TableSpec(schema.AGGREGATED, partitioned=True),
@@ -53,6 +55,9 @@ TABLES: Final[dict[str, TableSpec]] = {
     "anomalies": TableSpec(ANOMALIES),
     "outbox": TableSpec(OUTBOX),
 }
+
+RECORD_TABLES: Final = ("aws_insights", "aggregated_events", "event_conflicts", "events")
+"""Tables whose rows are records of log files."""
 
 INGEST_TABLES: Final = (
     "log_files",

@@ -114,7 +114,8 @@ class PublicKey(
 ):
     """A public key as cloudtrail:ListPublicKeys gives it, with the region that it is for."""
 
-    region: str
+    region: str = ""
+    """Empty where it is not known: a raw reply of AWS does not name it."""
     fingerprint: str
     value: bytes
     """DER, PKCS#1 or SubjectPublicKeyInfo."""
@@ -127,7 +128,7 @@ class _KeyList(msgspec.Struct, frozen=True, rename={"keys": "PublicKeyList"}):
 
 
 _DIGEST = msgspec.json.Decoder(Digest)
-_KEYS = msgspec.json.Decoder(_KeyList)
+_KEYS = msgspec.json.Decoder(_KeyList, strict=False)  # some tools write times as seconds
 _METADATA = msgspec.json.Decoder(dict[str, str])
 
 

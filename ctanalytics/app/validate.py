@@ -1,0 +1,392 @@
+"""Validate: is the log itself whole, from its digests to every log file they list."""
+
+from __future__ import annotations
+
+import datetime as dt
+import queue
+import re
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+
+from ctanalytics.errors import UsageError
+from ctanalytics.integrity import cell as cells
+from ctanalytics.integrity import trails
+from ctanalytics.integrity.cell import Job
+from ctanalytics.integrity.journal import Journal
+from ctanalytics.integrity.keys import AwsKeys, KeyFiles, Keys
+from ctanalytics.integrity.place import Place, open_place
+from ctanalytics.integrity.trails import Cell, Wanted
+from ctanalytics.integrity.verdict import Checked
+from ctanalytics.lake import verdicts
+from ctanalytics.lake.lake import Lake
+from ctanalytics.records.digest import PUBLIC_KEYS_FILE, build_public_keys
+from ctanalytics.records.file_verdicts import FILE_VERDICTS
+from ctanalytics.settings import Settings
+
+MOST_FINDINGS: Final = 10_000
+"""Findings that a result holds; all of them are told to `report` and counted."""
+
+_DAYS: Final = 7
+_CELLS: Final = 4
+"""Accounts and regions that are validated at a time."""
+_ROWS: Final = 1_000
+_ARN: Final = re.compile(
+    r"arn:[a-z-]+:cloudtrail:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):trail/(?P<name>[\w.-]{3,128})"
+)
+
+Report = Callable[[Checked], None]
+
+
+@dataclass(frozen=True)
+class ValidateResult:
+    """What a validation came to."""
+
+    source: str
+    since: dt.datetime | None
+    """None: each chain from its oldest digest on."""
+    until: dt.datetime
+    found_since: dt.datetime | None
+    """From where to where digests hold; None when none does."""
+    found_until: dt.datetime | None
+    keys: str
+    """Where the public keys came from, which is what all of it is trusted for."""
+    digests: dict[str, int]
+    """Digest files by verdict."""
+    backfill_digests: dict[str, int]
+    log_files: dict[str, int]
+    """Log files by verdict."""
+    gaps: list[Checked]
+    findings: list[Checked]
+    """What is not in order, gaps among it; at most MOST_FINDINGS."""
+    chains: int
+    """Accounts and regions that were looked at."""
+    notes: list[str]
+    seconds: float
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing at all is wrong or without a digest."""
+        return not self.findings
+
+    @property
+    def finding_count(self) -> int:
+        """How many findings there are in all."""
+        counts = Counter(self.digests) + Counter(self.backfill_digests) + Counter(self.log_files)
+        return len(self.gaps) + sum(
+            count for verdict, count in counts.items() if verdict not in ("valid", "pending")
+        )
+
+
+def validate(
+    source: str | Path,
+    *,
+    settings: Settings | None = None,
+    trail_arn: str | None = None,
+    since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
+    public_keys: Sequence[str | Path] = (),
+    accounts: Sequence[str] = (),
+    regions: Sequence[str] = (),
+    original_location: str | None = None,
+    lake: str | Path | Lake | None = None,
+    resume: str | Path | None = None,
+    save_keys: str | Path | None = None,
+    report: Report | None = None,
+    now: dt.datetime | None = None,
+    workers: int = 16,
+) -> ValidateResult:
+    """Check the digests and log files of a trail, of all accounts and regions that are there.
+
+    Args:
+        source: s3://bucket/prefix, or a folder that is a copy of it.
+        trail_arn: the one trail to validate; else all that are found.
+        since, until: span of delivery times. Without since, a bucket is validated for the last
+            seven days, a folder from its oldest digest on. Without until, a bucket is validated up
+            to now, a folder up to the end of its newest digest.
+        public_keys: files with AWS's public keys; without any, a folder's own `public-keys.json`,
+            else CloudTrail is asked.
+        original_location: s3://bucket/prefix that the source is a replica of.
+        lake: a lake that keeps the verdict of every file.
+        resume: a file that keeps what was checked, so that a run that was broken off goes on.
+        save_keys: a file to write the public keys to that CloudTrail gave.
+        report: is told every row as it comes.
+        workers: files that are read at a time.
+
+    Raises:
+        UsageError: an argument is wrong.
+        SourceError: the source, or the public keys, can't be read.
+    """
+    started = time.monotonic()
+    settings = settings or Settings()
+    now = (now or dt.datetime.now(dt.UTC)).astimezone(dt.UTC)
+    place = open_place(str(source), settings.source_aws)
+    wanted = _wanted(trail_arn, accounts, regions)
+    keys = _keys(place, public_keys, settings)
+    notes = _key_notes(keys, public_keys)
+    original = _original(original_location)
+    if since is None and place.bucket != "file":
+        since = now - dt.timedelta(days=_DAYS)
+        notes.append(f"without --since the last {_DAYS} days are validated")
+    found = trails.cells(place, wanted)
+    open_end = until is None and place.bucket == "file"
+    if until is None:
+        until = _newest_digest(place, found, now) or now if open_end else now
+        as_of = until
+    else:
+        as_of = now
+    if since is not None and since >= until:
+        raise UsageError(
+            "the span is empty", where="--since, --until", mend="give a start before the end"
+        )
+    tally = _Tally()
+    kept = _Kept(_lake(lake, settings), keys.origin, now)
+    with ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor(workers, "ctanalytics-validate"))
+        journal = stack.enter_context(Journal(Path(resume))) if resume else None
+        job = Job(
+            place=place,
+            pool=pool,
+            keys=keys,
+            wanted=wanted,
+            since=since,
+            until=until,
+            as_of=as_of,
+            open_end=open_end,
+            original=original,
+            journal=journal,
+        )
+        for row in _rows(job, found):
+            tally.add(row)
+            kept.add(row)
+            if report:
+                report(row)
+    kept.flush()
+    if save_keys and isinstance(keys, AwsKeys):
+        _save(Path(save_keys), keys)
+    if trail_arn and not tally.digests and not tally.backfill:
+        notes.append("no digest of this trail is there: check its name, or whether it validates")
+    return ValidateResult(
+        source=str(source),
+        since=since,
+        until=until,
+        found_since=tally.since,
+        found_until=tally.until,
+        keys=keys.origin,
+        digests=dict(sorted(tally.digests.items())),
+        backfill_digests=dict(sorted(tally.backfill.items())),
+        log_files=dict(sorted(tally.logs.items())),
+        gaps=tally.gaps,
+        findings=tally.findings,
+        chains=len(found),
+        notes=notes,
+        seconds=round(time.monotonic() - started, 3),
+    )
+
+
+@dataclass
+class _Tally:
+    digests: Counter[str] = field(default_factory=Counter)
+    backfill: Counter[str] = field(default_factory=Counter)
+    logs: Counter[str] = field(default_factory=Counter)
+    gaps: list[Checked] = field(default_factory=list)
+    findings: list[Checked] = field(default_factory=list)
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+
+    def add(self, row: Checked) -> None:
+        if row.kind == "gap":
+            self.gaps.append(row)
+        elif row.kind == "log":
+            self.logs[row.verdict] += 1
+        else:
+            (self.backfill if row.backfill else self.digests)[row.verdict] += 1
+            if row.verdict == "valid" and row.since and row.until:
+                self.since = min(row.since, self.since or row.since)
+                self.until = max(row.until, self.until or row.until)
+        if row.is_finding and len(self.findings) < MOST_FINDINGS:
+            self.findings.append(row)
+
+
+@dataclass
+class _Kept:
+    """The verdicts on their way to a lake."""
+
+    lake: Lake | None
+    keys_from: str
+    now: dt.datetime
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, row: Checked) -> None:
+        if self.lake is None or row.kind == "gap" or not row.stored_key:
+            return
+        self.rows.append(
+            {
+                "kind": row.kind,
+                "bucket": row.stored_bucket,
+                "key": row.stored_key,
+                "verdict": row.verdict,
+                "detail": row.detail or None,
+                "delivered_bucket": row.bucket or None,
+                "delivered_key": row.key,
+                "account_id": row.account_id,
+                "aws_region": row.aws_region,
+                "trail": row.trail,
+                "backfill": row.backfill,
+                "delivered_at": row.stamp,
+                "covers_since": row.since,
+                "covers_until": row.until,
+                "promised": row.log_files,
+                "sha256": row.sha256,
+                "etag": row.etag,
+                "oldest_event_time": row.oldest_event_time,
+                "newest_event_time": row.newest_event_time,
+                "digest_bucket": row.digest_bucket,
+                "digest_key": row.digest_key,
+                "keys_from": self.keys_from,
+                "validated_at": self.now,
+            }
+        )
+        if len(self.rows) >= verdicts.BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        if self.lake is not None and self.rows:
+            verdicts.keep(self.lake, pa.Table.from_pylist(self.rows, FILE_VERDICTS))
+            self.rows.clear()
+
+
+def _lake(lake: str | Path | Lake | None, settings: Settings) -> Lake | None:
+    if lake is None or isinstance(lake, Lake):
+        return lake
+    return Lake.open(lake, settings.lake_aws)
+
+
+def _save(path: Path, keys: AwsKeys) -> None:
+    try:
+        path.write_bytes(build_public_keys(keys.seen()))
+    except OSError as error:
+        raise UsageError(
+            f"the keys can't be written: {error.strerror}",
+            where=str(path),
+            mend="name another file with --save-keys",
+        ) from error
+
+
+def _rows(job: Job, found: Sequence[Cell]) -> Iterator[Checked]:
+    """Rows of all cells in the order of the cells, some of which are at work at the same time."""
+    stop = threading.Event()
+    waiting: deque[queue.Queue[Checked | Exception | None]] = deque()
+    ahead = iter(found)
+
+    def begin() -> None:
+        cell = next(ahead, None)
+        if cell is None:
+            return
+        rows: queue.Queue[Checked | Exception | None] = queue.Queue(_ROWS)
+        waiting.append(rows)
+        threading.Thread(target=_work, args=(job, cell, rows, stop), daemon=True).start()
+
+    for _ in range(_CELLS):
+        begin()
+    try:
+        while waiting:
+            rows = waiting.popleft()
+            begin()
+            while (row := rows.get()) is not None:
+                if isinstance(row, Exception):
+                    raise row
+                yield row
+    finally:
+        stop.set()
+
+
+def _work(
+    job: Job,
+    cell: Cell,
+    rows: queue.Queue[Checked | Exception | None],
+    stop: threading.Event,
+) -> None:
+    """Validate one cell in a thread of its own; what goes wrong is raised in the main thread."""
+
+    def tell(row: Checked | Exception | None) -> None:
+        while not stop.is_set():
+            try:
+                rows.put(row, timeout=0.2)
+            except queue.Full:
+                continue
+            return
+
+    try:
+        for row in cells.validate(job, cell):
+            tell(row)
+            if stop.is_set():
+                return
+        tell(None)
+    except Exception as error:  # raised again where the rows are taken
+        tell(error)
+
+
+def _wanted(trail_arn: str | None, accounts: Sequence[str], regions: Sequence[str]) -> Wanted:
+    chosen = frozenset(accounts)
+    if trail_arn is None:
+        return Wanted(chosen, frozenset(regions))
+    match = _ARN.fullmatch(trail_arn)
+    if match is None:
+        raise UsageError(
+            f"{trail_arn!r} is no trail",
+            where="--trail-arn",
+            mend="arn:PARTITION:cloudtrail:HOME-REGION:ACCOUNT:trail/NAME",
+        )
+    # The trail of an organization delivers for all its accounts: the account is no limit.
+    return Wanted(chosen, frozenset(regions), match["name"], match["region"])
+
+
+def _keys(place: Place, files: Sequence[str | Path], settings: Settings) -> Keys:
+    if files:
+        return KeyFiles.read([Path(file) for file in files])
+    beside = Path(place.root) / PUBLIC_KEYS_FILE
+    if place.bucket == "file" and beside.is_file():
+        return KeyFiles.read([beside])
+    return AwsKeys(settings.source_aws)
+
+
+def _key_notes(keys: Keys, files: Sequence[str | Path]) -> list[str]:
+    if files or isinstance(keys, AwsKeys):
+        return []
+    return [
+        f"the public keys come from {keys.origin}, beside the files they prove: whoever can write "
+        "there can forge both; give --public-keys FILE from elsewhere"
+    ]
+
+
+def _original(text: str | None) -> tuple[str, str] | None:
+    from ctanalytics.aws import bucket_of
+
+    if text is None:
+        return None
+    found = bucket_of(text)
+    if found is None or not found[0]:
+        raise UsageError(
+            f"{text!r} is no bucket", where="--original-location", mend="s3://BUCKET/PREFIX"
+        )
+    return found
+
+
+def _newest_digest(place: Place, found: Sequence[Cell], now: dt.datetime) -> dt.datetime | None:
+    """Where the newest digest of a folder ends, by the names; times to come are no evidence."""
+    newest = None
+    for cell in found:
+        for key, entries in trails.digests(place, cell, None, now).chains.items():
+            if not key.backfill:
+                stamp = trails.stamp_of(entries[-1])
+                newest = max(stamp, newest or stamp)
+    return newest
