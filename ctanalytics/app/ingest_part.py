@@ -12,9 +12,11 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from ctanalytics.lake import ledger, staging
+from ctanalytics.app.ingest_seen import Seen
+from ctanalytics.lake import ledger, staging, treatment
 from ctanalytics.lake.decode import Decoder, Fault, Limits, Outcome
 from ctanalytics.lake.store import store_from
+from ctanalytics.lake.treatment import Treatment
 from ctanalytics.records import object_key, schema
 from ctanalytics.sources.base import FAULTS, Fetched, LogObject, Source, Unread, source_from
 
@@ -59,12 +61,12 @@ def decode_part(part: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         part: store and source (their specs), plan_id, number (of the part), objects (as `listed`
-            makes them, with `known_sha256`), limits (settings.Ingest as a dict), settings_hash,
-            now (ISO text).
+            makes them, with `known_sha256`), limits (settings.Ingest as a dict), treatment (its
+            spec), settings_hash, now (ISO text).
 
     Returns:
-        staged (manifests), states (count by state), and counts: records, records_quarantined,
-        bytes_read, bytes_decompressed, gets, rewritten (objects with other content than when read before).
+        staged (manifests), states (count by state), filtered_by_rule, and counts: records,
+        records_quarantined, records_filtered, bytes_read, bytes_decompressed, gets, rewritten (objects with other content than when read before).
     """
     # Thousands of records live until the part ends; looking for cycles among them is lost time.
     gc.disable()
@@ -78,7 +80,8 @@ def _decode_part(part: dict[str, Any]) -> dict[str, Any]:
     limits = part["limits"]
     now = dt.datetime.fromisoformat(part["now"])
     source = source_from(part["source"])
-    decoder = _decoder(part)
+    treated = treatment.from_spec(part["treatment"])
+    decoder, seen = _decoder(part, treated), Seen()
     rows: list[dict[str, Any]] = []
     staged: list[dict[str, Any]] = []
     states: dict[str, int] = {}
@@ -96,15 +99,17 @@ def _decode_part(part: dict[str, Any]) -> dict[str, Any]:
         # Who can call an API with a long text of one letter can make files that unpack a
         # thousandfold: rows leave memory by the size of what was unpacked, not of what was read.
         if waiting >= limits["part_unpacked_bytes"]:
-            staged += _staged(part, decoder, [])
-            decoder, waiting = _decoder(part), 0
-    staged += _staged(part, decoder, rows)
+            staged += _staged(part, decoder, [], seen)
+            decoder, waiting = _decoder(part, treated), 0
+    staged += _staged(part, decoder, rows, seen)
     return {
         "number": part["number"],
         "staged": staged,
         "states": states,
         "records": sum(row["records"] or 0 for row in rows),
         "records_quarantined": sum(row["records_quarantined"] or 0 for row in rows),
+        "records_filtered": seen.filtered.total(),
+        "filtered_by_rule": dict(seen.by_rule),
         "bytes_read": bytes_read,
         "bytes_decompressed": sum(row["bytes_decompressed"] or 0 for row in rows),
         "gets": source.requests.gets,
@@ -112,19 +117,22 @@ def _decode_part(part: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _decoder(part: dict[str, Any]) -> Decoder:
+def _decoder(part: dict[str, Any], treated: Treatment) -> Decoder:
     limits = part["limits"]
     return Decoder(
         limits=Limits(limits["max_decompressed_bytes"], limits["max_expansion"]),
         now=dt.datetime.fromisoformat(part["now"]),
         plan_id=part["plan_id"],
+        treatment=treated,
     )
 
 
 def _staged(
-    part: dict[str, Any], decoder: Decoder, files: list[dict[str, Any]]
+    part: dict[str, Any], decoder: Decoder, files: list[dict[str, Any]], seen: Seen
 ) -> list[dict[str, Any]]:
     decoded = decoder.finish()
+    seen.add(decoded)
+    seen.note(files)
     now = dt.datetime.fromisoformat(part["now"])
     tables = {
         "events": decoded.events,
@@ -179,6 +187,7 @@ def _outcome(decoder: Decoder, found: dict[str, Any], fetched: Fetched | None) -
         "account_id": parsed.account_id,
         "aws_region": parsed.aws_region,
         "delivery_date": parsed.delivery_date,
+        "delivered_at": parsed.stamp,
         "records": 0,
         "records_quarantined": 0,
     }

@@ -14,12 +14,12 @@ from ctanalytics.app import ingest_memory
 from ctanalytics.app.ingest_part import decode_part
 from ctanalytics.engines.executor import Executor
 from ctanalytics.lake import ledger as ledgers
-from ctanalytics.lake import plans
+from ctanalytics.lake import plans, treatment
 from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.layout import PARTITION, TABLES
 from ctanalytics.lake.merge import merge, write
 from ctanalytics.records import object_key, schema
-from ctanalytics.settings import Ingest
+from ctanalytics.settings import Ingest, Settings
 from ctanalytics.sources.base import source_from
 
 
@@ -53,7 +53,7 @@ def run(
     plan: plans.Plan,
     lake: Lake,
     executor: Executor,
-    limits: Ingest,
+    settings: Settings,
     seen: Callable[[dict[str, Any]], None],
 ) -> PlanDone:
     """Run a plan whose lease is held, and carry its result into the tables.
@@ -65,9 +65,15 @@ def run(
         SourceError: the plan's source can't be read here; nothing is committed.
     """
     source_from(plan["source"])
-    limits = ingest_memory.within(limits)
+    limits = ingest_memory.within(settings.ingest)
+    how = {
+        "limits": msgspec.to_builtins(limits),
+        "treatment": treatment.spec(settings),
+        # Of who does the work: the plan may be of a process with other settings.
+        "settings_hash": treatment.digest(settings),
+    }
     parts = []
-    for part in executor.map(decode_part, _decode_parts(plan, lake, limits)):
+    for part in executor.map(decode_part, _decode_parts(plan, lake, limits, how)):
         seen(part)
         parts.append(part)
     done = PlanDone(sorted(parts, key=lambda part: int(part["number"])))
@@ -100,13 +106,13 @@ def defer(plan: plans.Plan, lake: Lake, reason: str) -> None:
     plans.conclude(lake, plan_id, {"plan_id": plan_id, "adds": {"log_files": [add]}})
 
 
-def _decode_parts(plan: plans.Plan, lake: Lake, limits: Ingest) -> Iterator[dict[str, Any]]:
-    shared = {
+def _decode_parts(
+    plan: plans.Plan, lake: Lake, limits: Ingest, how: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
+    shared = how | {
         "store": lake.store.spec(),
         "source": plan["source"],
         "plan_id": plan["plan_id"],
-        "limits": msgspec.to_builtins(limits),
-        "settings_hash": plan["settings_hash"],
         "now": dt.datetime.now(dt.UTC).isoformat(),
     }
     groups = _grouped(plan["objects"], limits.part_bytes, limits.part_objects)

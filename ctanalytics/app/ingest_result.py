@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -48,6 +49,8 @@ class IngestResult:
     get_requests: int = 0
     seconds: float = 0.0
     dates: list[str] = field(default_factory=list)
+    filtered_by_rule: dict[str, int] = field(default_factory=dict)
+    """Records that rules of `[[ingest.drop]]` left out, by the name of the rule."""
     rows_by_table: dict[str, int] = field(default_factory=dict)
     set_aside: list[dict[str, Any]] = field(default_factory=list)
     """The first objects and records that could not become rows: object, record, reason, detail."""
@@ -102,6 +105,8 @@ class Counts:
     records: int = 0
     quarantined: int = 0
     duplicates: int = 0
+    filtered: Counter[str] = field(default_factory=Counter)
+    """Records left out, by the rule that took them."""
     bytes_read: int = 0
     bytes_decompressed: int = 0
     gets: int = 0
@@ -126,6 +131,7 @@ class Counts:
                 self.states[state] = self.state(state) + count
             self.records += part["records"]
             self.quarantined += part["records_quarantined"]
+            self.filtered.update(part["filtered_by_rule"])
             self.bytes_read += part["bytes_read"]
             self.bytes_decompressed += part["bytes_decompressed"]
             self.gets += part["gets"]
@@ -145,7 +151,8 @@ def result(
 ) -> IngestResult:
     """Add up, and check that every record is accounted for."""
     written = sum(counts.rows.get(name, 0) for name in _RECORD_TABLES)
-    accounted = written + counts.duplicates + counts.quarantined
+    filtered = counts.filtered.total()
+    accounted = written + counts.duplicates + filtered + counts.quarantined
     if counts.records != accounted:
         raise LakeError(
             f"{counts.records} records were read, but {accounted} are accounted for",
@@ -166,6 +173,7 @@ def result(
         records_read=counts.records,
         records_written=written,
         records_duplicate=counts.duplicates,
+        records_filtered=filtered,
         records_quarantined=counts.quarantined,
         bytes_read=counts.todo_bytes or counts.bytes_read,
         bytes_decompressed=counts.bytes_decompressed,
@@ -173,6 +181,7 @@ def result(
         get_requests=counts.gets + sum(source.requests.gets for source in sources),
         seconds=round(seconds, 3),
         dates=sorted(counts.dates),
+        filtered_by_rule=dict(counts.filtered),
         rows_by_table={name: counts.rows[name] for name in INGEST_TABLES if name in counts.rows},
         set_aside=_set_aside(lake, counts.plan_ids),
         notes=[*said, *(note for source in sources for note in source.notes.texts), *_told(counts)],

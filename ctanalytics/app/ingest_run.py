@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
@@ -14,8 +13,8 @@ from ctanalytics.app.ingest_result import Agree, Counts, Progress, Report
 from ctanalytics.engines.executor import Executor
 from ctanalytics.engines.local import cores
 from ctanalytics.errors import LakeError, SourceError, UsageError
+from ctanalytics.lake import drop, plans, treatment
 from ctanalytics.lake import ledger as ledgers
-from ctanalytics.lake import plans
 from ctanalytics.lake.lake import Lake
 from ctanalytics.settings import Settings
 from ctanalytics.sources.base import LogObject, Source
@@ -45,13 +44,14 @@ class Run:
         self.progress = progress
         self.agree = agree
         self.known = ledgers.Ledger(lake) if lake else None
-        self.settings_hash = _hash(settings)
+        treatment.from_spec(treatment.spec(settings))  # what is wrong with it is told at once
+        self.settings_hash = treatment.digest(settings)
         self.begin()
 
     def begin(self) -> None:
         """Count anew, for the next pass."""
         self.counts = Counts()
-        self.notes: list[str] = []
+        self.notes: list[str] = list(drop.warnings(self.settings.ingest.drop))
         self._totals: tuple[int, int] | None = (0, 0)
 
     @property
@@ -191,9 +191,7 @@ class Run:
             self._count_parked(plan, ingest_park.run(plan, self.lake), own=own)
             return
         try:
-            done = ingest_plan.run(
-                plan, self.lake, self.executor, self.settings.ingest, self._reported()
-            )
+            done = ingest_plan.run(plan, self.lake, self.executor, self.settings, self._reported())
         except SourceError as error:
             if own:
                 raise
@@ -250,10 +248,3 @@ class Run:
                 self.progress(Progress(objects, records, size, total, total_bytes))
 
         return seen
-
-
-def _hash(settings: Settings) -> str:
-    """What of the settings shapes rows; a ledger row tells with which it was made."""
-    limits = settings.ingest
-    shape = (limits.max_object_bytes, limits.max_decompressed_bytes, limits.max_expansion)
-    return hashlib.sha256(repr(shape).encode()).hexdigest()[:16]
