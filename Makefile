@@ -6,7 +6,7 @@ DEMO   := build/demo
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint golden bench bench-ingest notebooks docs wheel clean
+.PHONY: help setup demo test lint golden bench bench-ingest bench-ingest-long notebooks docs wheel clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -15,7 +15,7 @@ setup: $(STAMP) ## Make .venv with the ctanalytics command in it
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,notebooks]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,notebooks,benchmarks]'
 	@touch $@
 
 demo: setup ## Ingest sample_logs, detect, report: leaves build/demo/report.html
@@ -36,8 +36,11 @@ golden: setup ## Rewrite the golden files; read the diff before you commit it
 bench: setup ## Run every benchmark at its default size
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
-bench-ingest: setup ## Run the ingest benchmark alone
+bench-ingest: setup ## Run the ingest benchmark alone: peers, shapes, steps, S3
 	$(BIN)/python benchmarks/ingest.py
+
+bench-ingest-long: setup ## The same with 50,000 small files, and up to 10 M events (8 GB of disk)
+	$(BIN)/python benchmarks/ingest.py --long
 
 notebooks: setup ## Run the notebooks from top to bottom
 	$(BIN)/jupyter execute notebooks/*.ipynb

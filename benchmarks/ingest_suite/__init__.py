@@ -1,0 +1,1 @@
+"""The parts of the ingest benchmark; `benchmarks/ingest.py` is its command."""
