@@ -28,6 +28,9 @@ SEGMENTS = {kind: segment for segment, kind in LOG_KINDS.items()}
 
 REGION = r"[a-z]{2,4}(?:-[a-z]+)+-\d{1,2}"
 
+_MEMBER = "!/"
+"""Between the key of an archive and the name of a file in it."""
+
 _KEY = re.compile(
     r"(?:^|/)AWSLogs/(?:(?P<organization>o-[a-z0-9]{3,32})/)?(?P<account>\d{12})/"
     r"(?P<segment>CloudTrail(?:-Insight|-NetworkActivity|-Aggregated|-Digest)?|Config)/"
@@ -81,6 +84,8 @@ def parse(key: str) -> ObjectKey:
     undocumented. A file outside any known layout has the kind "unknown", and only its content
     can tell what it is.
     """
+    if _MEMBER in key and (inner := parse(key.rpartition(_MEMBER)[2])).kind != "unknown":
+        return inner  # what an archive's member says of itself goes before its archive's path
     match = _KEY.search(key) or _LOOSE.search(key)
     name = key.rsplit("/", 1)[-1]
     if match is None:

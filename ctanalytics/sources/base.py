@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, Protocol
 
 import msgspec
@@ -26,6 +26,36 @@ too, but a listing does not tell: such an object turns out archived when it is r
 _SLACK_DAYS: Final = settings.Ingest().delivery_slack_days
 
 
+Reason = Literal[
+    "gone",
+    "denied",
+    "changed",
+    "archived",
+    "too_large",
+    "truncated",
+    "corrupt",
+    "encrypted",
+    "nested_archive",
+    "unsupported",
+]
+
+FAULTS: Final = frozenset(
+    ("too_large", "truncated", "corrupt", "encrypted", "nested_archive", "unsupported")
+)
+"""Reasons that lie in the content: trying again gives the same, so the object is set aside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Why an object gave no bytes. A fault of one object is data, not an exception."""
+
+    reason: Reason
+    detail: str
+
+
+Fetched = bytes | Unread
+
+
 @dataclass(frozen=True, slots=True)
 class LogObject:
     """A file as its listing shows it; the ledger keeps these columns."""
@@ -42,25 +72,15 @@ class LogObject:
     version_id: str | None = None
     restored: bool = False
     """An archived object of which a restored copy can be read now."""
+    locator: str | None = None
+    """What its source needs to find it, where the key is not enough; for the source alone."""
+    refused: Unread | None = None
+    """Why it can't be read, where the listing shows it already."""
 
     @property
     def archived(self) -> bool:
         """Tell whether it can't be read before someone restores it."""
         return self.storage_class in ARCHIVES and not self.restored
-
-
-Reason = Literal["gone", "denied", "changed", "archived", "too_large"]
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """Why an object gave no bytes. A fault of one object is data, not an exception."""
-
-    reason: Reason
-    detail: str
-
-
-Fetched = bytes | Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,13 +227,16 @@ def source_from(spec: dict[str, Any]) -> Source:
     """Open the source that `Source.spec` described; nothing is asked of AWS."""
     from ctanalytics.aws import bucket_of
     from ctanalytics.sources.folder import FolderSource
+    from ctanalytics.sources.patterns import Pattern
     from ctanalytics.sources.s3 import S3Source
 
     aws = msgspec.convert(spec["aws"], settings.SourceAws)
     place = bucket_of(spec["source"])
     if place is not None:
         return S3Source(spec["source"], *place, aws, known_region=spec["region"])
-    return FolderSource.open(spec["source"])
+    folder = FolderSource.open(spec["source"])
+    pattern = spec.get("pattern")
+    return replace(folder, pattern=Pattern(tuple(pattern))) if pattern else folder
 
 
 def batched(objects: Iterable[LogObject]) -> Iterator[list[LogObject]]:

@@ -1,4 +1,7 @@
-"""Log files in a folder of any layout, or one file. What a file is, its content tells later."""
+"""Log files in a folder of any layout, of a pattern, or one file; also those in archives.
+
+What a log file is, its content tells later; what an archive is, its content tells here.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ import msgspec
 
 from ctanalytics import untrusted
 from ctanalytics.errors import SourceDenied, SourceError, SourceMissing
+from ctanalytics.records import object_key
 from ctanalytics.settings import Aws
+from ctanalytics.sources import archives
+from ctanalytics.sources.archives import etag_of
 from ctanalytics.sources.base import (
     Fetched,
     LogObject,
@@ -24,34 +30,39 @@ from ctanalytics.sources.base import (
     Unread,
     batched,
 )
+from ctanalytics.sources.patterns import Pattern, Steps, split
 
 BUCKET = "file"
 
 
 @dataclass(frozen=True, slots=True)
 class FolderSource:
-    """A folder and all files below it, but hidden ones; or one file."""
+    """A folder and all files below it, but hidden ones; those of a pattern; or one file."""
 
     name: str
     root: Path
     """Absolute, symbolic links resolved."""
+    pattern: Pattern | None = None
     requests: Requests = field(default_factory=Requests)
     notes: Notes = field(default_factory=Notes)
 
     @classmethod
     def open(cls, text: str) -> FolderSource:
-        """Return the source at a path.
+        """Return the source at a path, or of a pattern when no file is called so.
 
         Raises:
             SourceMissing: nothing is there.
         """
+        place, pattern = text, None
+        if not os.path.lexists(text) and (found := split(text)):
+            place, pattern = str(found[0]), found[1]
         try:
-            return cls(text, Path(text).resolve(strict=True))
+            return cls(text, Path(place).resolve(strict=True), pattern)
         except PermissionError as error:
             raise _denied(text, error) from error
         except OSError as error:
             raise SourceMissing(
-                "there is no such folder or file", where=text, mend=_near(Path(text))
+                "there is no such folder or file", where=text, mend=_near(Path(place))
             ) from error
 
     def list(self, selection: Selection) -> Iterator[list[LogObject]]:
@@ -61,22 +72,24 @@ class FolderSource:
             found_any = True
             yield batch
         if not found_any and not any(True for _ in self._walk(self.root)):
-            raise SourceMissing(
-                "there is no file in this folder", where=self.name, mend=_near(self.root)
-            )
+            raise self._missing()
 
     def read(self, obj: LogObject, max_bytes: int) -> Fetched:
         """See `sources.base.Source`."""
+        if obj.refused:
+            return obj.refused
         if obj.size_bytes > max_bytes:
             return Unread("too_large", f"{obj.size_bytes} bytes, the limit is {max_bytes}")
+        if obj.locator:
+            return archives.read(obj, max_bytes)
         try:
             # A Path takes 20 us a file, which is much where files are small.
             with open(obj.key, "rb", buffering=0) as file:  # noqa: PTH123
-                before = _etag(os.fstat(file.fileno()))
+                before = etag_of(os.fstat(file.fileno()))
                 data = file.read(obj.size_bytes + 1)
                 while len(data) <= obj.size_bytes and (more := file.read(obj.size_bytes + 1)):
                     data += more
-                after = _etag(os.fstat(file.fileno()))
+                after = etag_of(os.fstat(file.fileno()))
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return Unread("gone", "the file is not there any more")
         except OSError as error:
@@ -87,25 +100,61 @@ class FolderSource:
 
     def spec(self) -> dict[str, Any]:
         """See `sources.base.Source`."""
-        return {"source": str(self.root), "aws": msgspec.to_builtins(Aws())}
+        pattern = list(self.pattern.parts) if self.pattern else None
+        return {
+            "source": str(self.root),
+            "pattern": pattern,
+            "aws": msgspec.to_builtins(Aws()),
+        }
+
+    def _missing(self) -> SourceMissing:
+        if self.pattern is None:
+            return SourceMissing(
+                "there is no file in this folder", where=self.name, mend=_near(self.root)
+            )
+        return SourceMissing(
+            "no file matches this pattern (hidden files are left out)",
+            where=self.name,
+            mend=_near(self.root / "*"),
+        )
 
     def _chosen(self, selection: Selection) -> Iterator[LogObject]:
         for path, status in self._walk(self.root):
-            if selection.takes(path):
+            if kind := self._archive_kind(path):
+                members = archives.members(path, status, kind, self.notes)
+                yield from (found for found in members if selection.takes(found.key))
+            elif selection.takes(path):
                 modified = dt.datetime.fromtimestamp(status.st_mtime_ns // 10**9, dt.UTC)
-                yield LogObject(BUCKET, path, _etag(status), status.st_size, modified)
+                yield LogObject(BUCKET, path, etag_of(status), status.st_size, modified)
+
+    def _archive_kind(self, path: str) -> str | None:
+        """Tell whether a file is an archive; a look costs as much as opening it."""
+        # Files that are called as CloudTrail's are not looked into, where they may be thousands.
+        if path != str(self.root) and object_key.parse(path).kind != "unknown":
+            return None
+        try:
+            return archives.kind_of(open(path, "rb"))  # noqa: PTH123
+        except OSError:
+            return None  # the read says why
 
     def _walk(self, place: Path) -> Iterator[tuple[str, os.stat_result]]:
         """Regular files below a place with their status, in the order of their names."""
         if not place.is_dir():
             yield place.as_posix(), place.stat()
             return
-        folders = [place.as_posix()]
+        pattern = self.pattern
+        folders = [(place.as_posix(), pattern.start() if pattern else Steps())]
         while folders:
             deeper = []
-            for entry in self._entries(folders.pop()):
+            folder, steps = folders.pop()
+            for entry in self._entries(folder):
+                inner = steps
+                if pattern and not (inner := pattern.step(steps, entry.name)):
+                    continue
                 if entry.is_dir(follow_symlinks=False):
-                    deeper.append(entry.path)
+                    deeper.append((entry.path, inner))
+                elif pattern and not pattern.taken(inner):
+                    continue
                 elif (status := self._file(entry)) is not None:
                     yield entry.path, status
             folders.extend(reversed(deeper))
@@ -147,10 +196,6 @@ class FolderSource:
     def _leads_within(self, path: str) -> bool:
         target = Path(path).resolve()
         return target.is_relative_to(self.root) and target.is_file()
-
-
-def _etag(status: os.stat_result) -> str:
-    return f"{status.st_size}-{status.st_mtime_ns}"
 
 
 def _denied(where: str, error: OSError) -> SourceDenied:
