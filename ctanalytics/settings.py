@@ -105,6 +105,7 @@ class Ingest(Struct, frozen=True):
     restore_tier: str = "Bulk"  # or Standard, Expedited: sooner and dearer
     queue: str = ""  # URL of an SQS queue that announces new objects
     queue_gather_seconds: float = 5.0  # messages that come within this time share a plan
+    queue_wait_seconds: int = 20  # for a message; without --follow 3 seconds of silence are an end
     queue_hidden_seconds: int = 300  # a message comes again so long after its reader died
     follow_seconds: float = 300.0  # from the start of one pass of --follow to the next
 
@@ -283,6 +284,8 @@ def _out_of_range(settings: Settings) -> Iterator[str]:
     for name in ("ask_above", "sweep_days", "queue_hidden_seconds", "follow_seconds"):
         if getattr(settings.ingest, name) < 1:
             yield f"ingest.{name}: must be at least 1"
+    if not 0 <= settings.ingest.queue_wait_seconds <= 20:
+        yield "ingest.queue_wait_seconds: must be 0 to 20"
     if settings.ingest.restore_tier not in ("Bulk", "Standard", "Expedited"):
         yield "ingest.restore_tier: must be Bulk, Standard or Expedited"
     if settings.ingest.workers < 0:

@@ -22,7 +22,6 @@ from ctanalytics.errors import (
 from ctanalytics.lake.lake import Lake
 from ctanalytics.settings import Settings
 from ctanalytics.sources.base import Selection
-from ctanalytics.sources.queue import LONGEST_WAIT
 
 _FIRST_PAUSE: Final = 5.0
 _LONGEST_PAUSE: Final = 300.0
@@ -75,7 +74,7 @@ def follow(
             now = clock()
             listing = now >= due
             try:
-                found = once(run, held, order, now, wait_seconds=LONGEST_WAIT, listing=listing)
+                found = once(run, held, order, now, listing=listing)
             except (SourceError, LakeError) as error:
                 if first or isinstance(error, _FOR_GOOD):
                     raise

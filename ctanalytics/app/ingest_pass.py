@@ -96,15 +96,13 @@ def once(
     order: Order,
     now: dt.datetime,
     *,
-    wait_seconds: int = _DRAIN_SECONDS,
     listing: bool = True,
 ) -> IngestResult:
     """Make one pass.
 
     Args:
-        wait_seconds: for a message; with `order.follow` one gathering of messages is a pass, else
-            the queue is emptied.
-        listing: False: only the queue is asked.
+        listing: False: only the queue is asked. With `order.follow` one gathering of messages is a
+            pass, else the queue is emptied.
 
     Raises:
         SourceError: a source can't be listed or read; what was begun is finished by the next pass.
@@ -121,7 +119,9 @@ def once(
         run.notes.append(f"about {held.queue.waiting():,} messages wait in the queue")
     elif held:
         buckets = [source for source in sources if isinstance(source, S3Source)]
-        while ingest_queue.take(run, held, buckets, order.selection, wait_seconds=wait_seconds):
+        wait = order.settings.ingest.queue_wait_seconds
+        wait = wait if order.follow else min(wait, _DRAIN_SECONDS)
+        while ingest_queue.take(run, held, buckets, order.selection, wait_seconds=wait):
             if order.follow:
                 break
     done = result(run.counts, run.place, sources, run.notes, time.monotonic() - started)

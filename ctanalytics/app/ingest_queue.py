@@ -89,7 +89,8 @@ def _gather(run: Run, held: Held, wait_seconds: int) -> None:
     came = len(held.all())
     while came and time.monotonic() < until and len(held.all()) < limits.plan_objects:
         came = 0
-        for messages in held.queue.receive_many(hidden_seconds=hidden, wait_seconds=1):
+        soon = min(1, wait_seconds)
+        for messages in held.queue.receive_many(hidden_seconds=hidden, wait_seconds=soon):
             held.add(messages)
             came += len(messages)
 

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 BATCH: Final = 10
 """Messages of one request, at most; SQS's own limit."""
 
-LONGEST_WAIT: Final = 20
-"""Seconds that SQS lets a request wait for messages, at most."""
-
 _LONGEST_HIDDEN: Final = 12 * 3600
 _THREADS: Final = 8
 _REGION: Final = re.compile(r"(?:sqs\.)?(?P<region>[a-z]{2,4}(?:-[a-z]+)+-\d{1,2})\.")
@@ -84,7 +81,7 @@ class Queue:
             answer = self._client().receive_message(
                 QueueUrl=self.url,
                 MaxNumberOfMessages=BATCH,
-                WaitTimeSeconds=min(wait_seconds, LONGEST_WAIT),
+                WaitTimeSeconds=wait_seconds,
                 VisibilityTimeout=hidden_seconds,
                 MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
             )
