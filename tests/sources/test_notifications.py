@@ -126,8 +126,25 @@ JSON = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                "Records s3 bucket object key name detail source s3ObjectKey Message TopicArn Type "
-                "Sns body eventName detail-type Event".split()
+                [
+                    "Records",
+                    "s3",
+                    "bucket",
+                    "object",
+                    "key",
+                    "name",
+                    "detail",
+                    "source",
+                    "s3ObjectKey",
+                    "Message",
+                    "TopicArn",
+                    "Type",
+                    "Sns",
+                    "body",
+                    "eventName",
+                    "detail-type",
+                    "Event",
+                ]
             ),
             inner,
             max_size=4,
