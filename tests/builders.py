@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from ctanalytics.engines.duckdb import Engine, TableFiles
 from ctanalytics.findings import ANOMALIES, OUTBOX
 from ctanalytics.records import schema
+from ctanalytics.records.directory import ACCOUNT_DIRECTORY, USER_DIRECTORY
 from ctanalytics.records.file_verdicts import FILE_VERDICTS
 
 SCHEMAS = {
@@ -26,6 +27,8 @@ SCHEMAS = {
     "quarantine": schema.QUARANTINE,
     "anomalies": ANOMALIES,
     "outbox": OUTBOX,
+    "account_directory": ACCOUNT_DIRECTORY,
+    "user_directory": USER_DIRECTORY,
 }
 
 
@@ -67,8 +70,16 @@ def event(time: dt.datetime, **columns: Any) -> dict[str, Any]:
     return row | columns
 
 
-def engine(folder: Path, **tables: Sequence[Mapping[str, Any]] | pa.Table) -> Engine:
-    """An engine over a lake made of these rows; tables that are not named are empty."""
+def engine(
+    folder: Path,
+    options: Mapping[str, Any] | None = None,
+    **tables: Sequence[Mapping[str, Any]] | pa.Table,
+) -> Engine:
+    """An engine over a lake made of these rows; tables that are not named are empty.
+
+    Args:
+        options: further arguments of the engine.
+    """
     files = {}
     for name, columns in SCHEMAS.items():
         rows = tables.get(name, [])
@@ -79,4 +90,4 @@ def engine(folder: Path, **tables: Sequence[Mapping[str, Any]] | pa.Table) -> En
         path = folder / f"{name}.parquet"
         pq.write_table(table.cast(columns), path)
         files[name] = TableFiles(columns, [str(path)])
-    return Engine(files)
+    return Engine(files, **(options or {}))

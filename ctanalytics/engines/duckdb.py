@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from ctanalytics import untrusted
 from ctanalytics.engines import statements
-from ctanalytics.errors import QueryError
+from ctanalytics.errors import QueryError, SettingsError
 
 _READS = frozenset(("SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"))
 _EXPLAIN = re.compile(r"\s*explain\s", re.I)
@@ -56,6 +56,13 @@ class Engine:
     filters: Mapping[str, str] = field(default_factory=dict)
     """Of some tables only the rows for which this condition holds are there; it may read the
     tables that come before."""
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    """Cut every view but the chains of credentials to these times (UTC, half-open)."""
+    org_wide: bool = False
+    """Count a call that is logged in several accounts once."""
+    lookups: Mapping[str, str] = field(default_factory=dict)
+    """Tables of the user's own: a name to a CSV or Parquet file."""
     connection: duckdb.DuckDBPyConnection = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -74,10 +81,20 @@ class Engine:
         if self.filesystem is not None:
             self.connection.register_filesystem(self.filesystem)
         run("create schema lake")
+        run(
+            "create table lake.bounds as select $1::timestamptz as since, $2::timestamptz as until",
+            [self.since, self.until],
+        )
         for name, table in self.tables.items():
             self._create_table(name, table)
         for name in _in_order(statements.names("views")):
-            self._create_view(name.removeprefix("views/"), statements.statement(name))
+            short = name.removeprefix("views/")
+            text = statements.statement(name)
+            if short == "events":
+                text = self._cut(text)
+            self._create_view(short, text)
+        for name, file in self.lookups.items():
+            self._create_lookup(name, file)
         for name, text in self.extra_views.items():
             self._create_view(name, text)
         if self.locked:
@@ -107,6 +124,45 @@ class Engine:
 
     def _create_view(self, name: str, text: str) -> None:
         self.connection.execute(f"create view {untrusted.sql_identifier(name)} as {text}")
+
+    def _cut(self, text: str) -> str:
+        """The view of events as this session is to see them."""
+        run = self.connection.execute
+        if self.org_wide:
+            run(f"create view lake.events_by_account as {text}")
+            text = statements.statement("lake/org_wide_events")
+        if self.since is None and self.until is None:
+            return text
+        run(f"create view lake.events_at_all_times as {text}")
+        bounds = []
+        for bound, sign in ((self.since, ">="), (self.until, "<")):
+            if bound is None:
+                continue
+            time = bound.astimezone(dt.UTC)
+            # An event's date is that of its time; the day of a bound is always in.
+            sign_of_date = ">=" if sign == ">=" else "<="
+            bounds += [
+                f"event_time {sign} timestamptz '{time:%Y-%m-%d %H:%M:%S.%f}+00'",
+                f"event_date {sign_of_date} date '{time:%Y-%m-%d}'",
+            ]
+        return f"select * from lake.events_at_all_times where {' and '.join(bounds)}"
+
+    def _create_lookup(self, name: str, file: str) -> None:
+        quoted, place = untrusted.sql_identifier(name), untrusted.sql_text(file)
+        # All text: account ids have leading zeros.
+        read = (
+            f"read_parquet({place})"
+            if file.endswith(".parquet")
+            else f"read_csv({place}, header = true, all_varchar = true)"
+        )
+        try:
+            self.connection.execute(f"create table {quoted} as from {read}")
+        except duckdb.Error as error:
+            raise SettingsError(
+                f"the lookup table {name} can't be made: {str(error).splitlines()[0]}",
+                where=file,
+                mend="name a CSV or Parquet file under [lookups], by a name that no view has",
+            ) from error
 
     def run(self, name: str, **values: Any) -> pa.Table:
         """Run a shipped statement, such as run("detectors/call_rate", since=..., until=...).

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from ctanalytics.findings import ANOMALIES, OUTBOX
 from ctanalytics.records import schema
+from ctanalytics.records.directory import ACCOUNT_DIRECTORY, USER_DIRECTORY
 from ctanalytics.records.file_verdicts import FILE_VERDICTS
 
 FORMAT_VERSION: Final = 1
@@ -54,6 +55,8 @@ TABLES: Final[dict[str, TableSpec]] = {
     "events": TableSpec(schema.EVENTS, partitioned=True),
     "anomalies": TableSpec(ANOMALIES),
     "outbox": TableSpec(OUTBOX),
+    "account_directory": TableSpec(ACCOUNT_DIRECTORY),
+    "user_directory": TableSpec(USER_DIRECTORY),
 }
 
 RECORD_TABLES: Final = ("aws_insights", "aggregated_events", "event_conflicts", "events")

@@ -1,7 +1,7 @@
 -- What AWS's own CloudTrail Insights reported: the Start and End records of one insight in a row.
 -- An insight that goes on, or whose End never came, has no ended_at.
 -- grain:  account_id, aws_region, shared_event_id
--- reads:  lake.aws_insights
+-- reads:  lake.aws_insights, account_directory
 -- units:  baseline_average, insight_average: calls (or errors) per minute, of the End record where
 -- there is one; insight_minutes, baseline_minutes: minutes; rate_change: insight to baseline
 -- average (3.0 is AWS's 300 %), null where the baseline is 0
@@ -57,9 +57,13 @@ select
     newest.insight_average / nullif(newest.baseline_average, 0) as rate_change,
     newest.insight_duration as insight_minutes,
     newest.baseline_duration as baseline_minutes,
-    newest.insight_details
+    newest.insight_details,
+    account_directory.account_name,
+    account_directory.environment
 from newest
 inner join spans
     on spans.account_id is not distinct from newest.account_id
    and spans.aws_region is not distinct from newest.aws_region
    and spans.shared_event_id is not distinct from newest.shared_event_id
+left join account_directory
+    on account_directory.account_id = newest.account_id

@@ -1,8 +1,9 @@
 -- Errors by code and API. A failed console sign-in has no code; its row has a null one.
 -- grain:  account_id, error_code, event_source, event_name
--- reads:  events, error_classes
+-- reads:  events, error_classes, account_directory
 -- units:  calls: failed calls; error_class: denied, throttled, benign, other; last_message: of the
--- newest call that has one, the last by alphabet of several in the same second
+-- newest call that has one, the last by alphabet of several in the same second; message_shape: that
+-- message with ARNs, ids and numbers taken out, so that like errors look alike
 with callers as (
     select
         account_id,
@@ -72,7 +73,20 @@ select
     found.regions,
     found.first_seen,
     found.last_seen,
-    messages.last_message
+    messages.last_message,
+    regexp_replace(
+        regexp_replace(
+            regexp_replace(messages.last_message, 'arn:[^ ,)"'']+', '<arn>', 'g'),
+            '[A-Za-z]*-?[0-9a-f]{8,}[-0-9a-f]*',
+            '<id>',
+            'g'
+        ),
+        '\b[0-9]+\b',
+        '<n>',
+        'g'
+    ) as message_shape,
+    account_directory.account_name,
+    account_directory.environment
 from found
 left join messages
     on messages.account_id is not distinct from found.account_id
@@ -81,3 +95,5 @@ left join messages
    and messages.event_name is not distinct from found.event_name
 left join error_classes
     on error_classes.error_code = found.error_code
+left join account_directory
+    on account_directory.account_id = found.account_id

@@ -2,7 +2,7 @@
 -- The sessions of a role count as the role; a caller without an ARN (an AWS service, another
 -- account) goes by its actor. A failed sign-in under an unknown name belongs to nobody: null.
 -- grain:  account_id, principal_type, principal
--- reads:  events, error_classes
+-- reads:  events, error_classes, account_directory
 -- units:  calls, writes, errors, denied_calls: counts; denied_share: of calls, 0-1; networks: IPv4
 -- /24 or first three IPv6 groups; mfa_share: of the calls that tell, 0-1, null when none does
 with calls as (
@@ -61,25 +61,50 @@ slices as (
         network,
         user_agent,
         access_key_id
+),
+totals as (
+    select
+        account_id,
+        principal_type,
+        principal,
+        max(principal_arn) as principal_arn,
+        min(first_seen) as first_seen,
+        max(last_seen) as last_seen,
+        count(distinct active_date) as active_days,
+        cast(sum(calls) as bigint) as calls,
+        cast(sum(writes) as bigint) as writes,
+        cast(sum(errors) as bigint) as errors,
+        cast(sum(denied_calls) as bigint) as denied_calls,
+        cast(sum(denied_calls) as double) / cast(sum(calls) as double) as denied_share,
+        count(distinct aws_region) as regions,
+        count(distinct network) as networks,
+        count(distinct user_agent) as user_agents,
+        count(distinct access_key_id) as access_keys,
+        cast(sum(calls_with_mfa) as double)
+            / cast(nullif(sum(calls_telling_mfa), 0) as double) as mfa_share
+    from slices
+    group by account_id, principal_type, principal
 )
 select
-    account_id,
-    principal_type,
-    principal,
-    max(principal_arn) as principal_arn,
-    min(first_seen) as first_seen,
-    max(last_seen) as last_seen,
-    count(distinct active_date) as active_days,
-    cast(sum(calls) as bigint) as calls,
-    cast(sum(writes) as bigint) as writes,
-    cast(sum(errors) as bigint) as errors,
-    cast(sum(denied_calls) as bigint) as denied_calls,
-    cast(sum(denied_calls) as double) / cast(sum(calls) as double) as denied_share,
-    count(distinct aws_region) as regions,
-    count(distinct network) as networks,
-    count(distinct user_agent) as user_agents,
-    count(distinct access_key_id) as access_keys,
-    cast(sum(calls_with_mfa) as double)
-        / cast(nullif(sum(calls_telling_mfa), 0) as double) as mfa_share
-from slices
-group by account_id, principal_type, principal
+    totals.account_id,
+    totals.principal_type,
+    totals.principal,
+    totals.principal_arn,
+    totals.first_seen,
+    totals.last_seen,
+    totals.active_days,
+    totals.calls,
+    totals.writes,
+    totals.errors,
+    totals.denied_calls,
+    totals.denied_share,
+    totals.regions,
+    totals.networks,
+    totals.user_agents,
+    totals.access_keys,
+    totals.mfa_share,
+    account_directory.account_name,
+    account_directory.environment
+from totals
+left join account_directory
+    on account_directory.account_id = totals.account_id

@@ -1,0 +1,91 @@
+-- Each resource that a call names: ARNs of its `resources`, request and answer, and well-known ids
+-- and names of its request and answer. A call that names three has three rows, one that names none
+-- has no row.
+-- grain:  account_id, event_id, resource_kind, resource
+-- reads:  events
+-- units:  event_time UTC; resource_kind: arn, or the parameter's name as AWS writes it
+with named as (
+    select
+        event_date,
+        event_time,
+        account_id,
+        aws_region,
+        event_id,
+        event_source,
+        event_name,
+        read_only,
+        is_error,
+        error_code,
+        principal_type,
+        coalesce(principal_arn, actor) as principal,
+        session_name,
+        access_key_id,
+        invoked_by,
+        source_ip_address,
+        user_agent,
+        -- Text search, not JSON functions: see logins.
+        list_distinct(
+            list_concat(
+                coalesce(resource_arns, []),
+                regexp_extract_all(
+                    concat_ws(' ', request_parameters, response_elements),
+                    '"(arn:[a-z-]+:[^"\\]+)"',
+                    1
+                ),
+                regexp_extract_all(
+                    concat_ws(' ', request_parameters, response_elements),
+                    '"(?:bucketName|instanceId|imageId|groupId|volumeId|snapshotId|vpcId|subnetId|networkInterfaceId|natGatewayId|internetGatewayId|vpcEndpointId|allocationId|resourceId|keyName|userName|roleName|groupName|policyName|instanceProfileName|accessKeyId|functionName|tableName|keyId|aliasName|secretId|parameterName|stackName|stackSetName|trailName|queueUrl|queueName|topicName|dBInstanceIdentifier|dBClusterIdentifier|dBSnapshotIdentifier|clusterName|cluster|service|repositoryName|logGroupName|alarmName|ruleName|hostedZoneId|distributionId|detectorId|loadBalancerName|autoScalingGroupName|domainName|jobName|configurationRecorderName)"\s*:\s*"[^"\\]+"'
+                )
+            )
+        ) as resources
+    from events
+),
+spread as (
+    select
+        event_date,
+        event_time,
+        account_id,
+        aws_region,
+        event_id,
+        event_source,
+        event_name,
+        read_only,
+        is_error,
+        error_code,
+        principal_type,
+        principal,
+        session_name,
+        access_key_id,
+        invoked_by,
+        source_ip_address,
+        user_agent,
+        unnest(resources) as found
+    from named
+)
+select
+    event_date,
+    event_time,
+    account_id,
+    aws_region,
+    event_id,
+    event_source,
+    event_name,
+    read_only,
+    is_error,
+    error_code,
+    principal_type,
+    principal,
+    session_name,
+    access_key_id,
+    invoked_by,
+    source_ip_address,
+    user_agent,
+    case
+        when starts_with(found, '"') then regexp_extract(found, '^"([^"]+)"', 1)
+        else 'arn'
+    end as resource_kind,
+    case
+        when starts_with(found, '"') then regexp_extract(found, '"([^"]+)"$', 1)
+        else found
+    end as resource
+from spread
