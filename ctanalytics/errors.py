@@ -11,6 +11,7 @@ CtanalyticsError                 exit 1
 │   ├── LakeNewer                written by a newer ctanalytics
 │   └── LakeUnsafe               the store can't promise put-if-absent
 ├── QueryError                   SQL that is wrong, or more than reading
+├── RulesError                   rules can't be found
 ├── DetectError                  a detector could not run at all
 ├── EmitError                    a target can't be reached or refuses
 └── ReportError                  a report can't be written
@@ -87,6 +88,10 @@ class LakeUnsafe(LakeError):
 
 class QueryError(CtanalyticsError):
     """The SQL is wrong, or wants to do more than read."""
+
+
+class RulesError(CtanalyticsError):
+    """There are no such rules."""
 
 
 class DetectError(CtanalyticsError):

@@ -12,7 +12,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from ctanalytics import settings as settings_module
-from ctanalytics.detectors import DETECTORS, detector
+from ctanalytics.detectors import DEFAULT, detector
 from ctanalytics.detectors.base import Context, Detector, Window
 from ctanalytics.detectors.revisions import NEAR, Changes, Published, Run, revise
 from ctanalytics.engines.duckdb import Engine
@@ -61,7 +61,7 @@ def detect(
     Args:
         since: start of the span; else `detect.days` of the settings before its end.
         until: its end; else, and at most, where the logs end.
-        detectors: names; else all.
+        detectors: names; else those of detectors.DEFAULT.
         now: the time of this run.
         executor: runs the heavy parts of detectors; else processes on this machine.
 
@@ -70,7 +70,7 @@ def detect(
         LakeMissing: there is no lake.
     """
     settings = settings or Settings()
-    chosen = {name: detector(name) for name in detectors or DETECTORS}
+    chosen = {name: detector(name) for name in detectors or DEFAULT}
     here = lake if isinstance(lake, Lake) else Lake.open(lake, settings.lake_aws)
     own = None if executor else LocalExecutor()
     try:
@@ -78,6 +78,7 @@ def detect(
             here,
             chosen,
             settings=settings.detect,
+            rules=settings.rules,
             since=since,
             until=until,
             now=now or dt.datetime.now(dt.UTC),
@@ -97,6 +98,7 @@ def run(
     until: dt.datetime | None,
     now: dt.datetime,
     executor: Executor,
+    rules: settings_module.Rules | None = None,
 ) -> DetectResult:
     """As `detect`, with these detectors by their names."""
     started = time.monotonic()
@@ -112,7 +114,8 @@ def run(
             notes.append("the lake has no events with a believable time: there is nothing to judge")
         elif window.since < window.until:
             run_of = Run(window, logs_until, now, frozenset(detectors))
-            found, said = _found(Context(engine, executor, settings, now), window, detectors)
+            context = Context(engine, executor, settings, now, rules or settings_module.Rules())
+            found, said = _found(context, window, detectors)
             notes += said
             changes = revise(found, _published(engine, found, run_of), run_of)
             lake.append("anomalies", changes.rows)

@@ -21,6 +21,13 @@ from ctanalytics.cli.ingest import ingest
 from ctanalytics.cli.lake import info
 from ctanalytics.cli.query import query
 from ctanalytics.cli.report import report
+from ctanalytics.cli.rules import coverage as rules_coverage
+from ctanalytics.cli.rules import lint as rules_lint
+from ctanalytics.cli.rules import list as rules_list
+from ctanalytics.cli.rules import run as rules_run
+from ctanalytics.cli.rules import show as rules_show
+from ctanalytics.cli.rules import test as rules_test
+from ctanalytics.cli.rules import try_ as rules_try
 from ctanalytics.cli.simulate import simulate
 from ctanalytics.cli.validate import validate
 from ctanalytics.cli.views import views
@@ -34,6 +41,10 @@ app = typer.Typer(
 )
 lake_app = typer.Typer(help="Look after a lake.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(lake_app, name="lake")
+rules_app = typer.Typer(
+    help="Run, try and test Sigma rules.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(rules_app, name="rules")
 
 
 def _print_version(wanted: bool) -> None:
@@ -123,6 +134,14 @@ app.command("validate")(command(validate))
 app.command("query")(command(query, role_of="lake_aws"))
 app.command("views")(command(views, role_of="lake_aws"))
 lake_app.command("info")(command(info.info, role_of="lake_aws"))
+
+rules_app.command("list")(command(rules_list.list_, role_of="lake_aws"))
+rules_app.command("show")(command(rules_show.show, role_of="lake_aws"))
+rules_app.command("test")(command(rules_test.test, role_of="lake_aws"))
+rules_app.command("lint")(command(rules_lint.lint, role_of="lake_aws"))
+rules_app.command("run")(command(rules_run.run, role_of="lake_aws"))
+rules_app.command("try")(command(rules_try.try_, role_of="lake_aws"))
+rules_app.command("coverage")(command(rules_coverage.coverage, role_of="lake_aws"))
 
 
 def run() -> None:

@@ -26,12 +26,22 @@ def _isolation_forest(context: Context, window: Window) -> DetectorResult:
     return isolation_forest(context, window)
 
 
+def _sigma(context: Context, window: Window) -> DetectorResult:
+    from ctanalytics.detectors.sigma import sigma
+
+    return sigma(context, window)
+
+
 # Each is imported when it runs: numpy and scikit-learn take a second that `--help` must not pay.
 DETECTORS: Final[dict[str, Detector]] = {
     "call_rate": _call_rate,
     "error_rate": _error_rate,
     "isolation_forest": _isolation_forest,
+    "sigma": _sigma,
 }
+
+DEFAULT: Final = ("call_rate", "error_rate", "isolation_forest")
+"""Those that run when none is named: the ones that share the budget of false pages."""
 
 
 def detector(name: str) -> Detector:

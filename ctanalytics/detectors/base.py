@@ -31,6 +31,7 @@ class Context:
     executor: Executor
     settings: settings.Detect
     now: dt.datetime
+    rules: settings.Rules = field(default_factory=settings.Rules)
 
 
 @dataclass(frozen=True, slots=True)
