@@ -1,9 +1,11 @@
 """What a file holds, told by its content: which records, in which wrapping, or why none.
 
 The shapes that occur: `{"Records": [...]}`, a bare list, one record, newline-separated JSON, an
-EventBridge event (`detail`), a LookupEvents reply (`CloudTrailEvent` as text), a CloudWatch Logs
-subscription (`logEvents[].message`) or export (lines of time and message), and files that are
-not logs: digests and AWS Config.
+EventBridge event (`detail`), a LookupEvents reply (`CloudTrailEvent` as text), what comes out of
+CloudWatch Logs (a subscription's `logEvents[].message`, also packed as Lambda and Kinesis get it;
+export tasks' lines of time and message; replies of its API), any of these one behind the other
+without a line break, as Firehose writes them; and files that are not logs: digests, AWS Config and
+what lies beside logs.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from typing import Final
 
 import msgspec
 
-from ctanalytics.lake import json_text
+from ctanalytics.lake import json_text, other_files
+from ctanalytics.lake.unpack import BASE64_GZIP, payload
 
 Text = bytes | msgspec.Raw
 Object = dict[str, msgspec.Raw] | dict[str, bytes]
@@ -35,7 +38,17 @@ _RECORD_KEYS = frozenset(
         "insightDetails",
     )
 )
-_MAX_WRAPPING: Final = 4
+_HOLDERS: Final = ("events", "records", "results")
+"""Lists in replies of CloudWatch Logs and in events of Firehose."""
+_PACKED: Final = ("awslogs", "kinesis")
+"""What holds a packed payload in the events that Lambda gets."""
+_MAX_WRAPPING: Final = 8
+_MAX_PAYLOAD: Final = 64 * 1024 * 1024
+"""Unpacked; CloudWatch Logs makes payloads of at most 1 MB."""
+_MAX_TEXT: Final = 1024 * 1024 * 1024
+"""Of all records of a file together, which packed payloads may make larger than the file."""
+_TIME_AND_STREAM: Final = 600
+"""Bytes before the message in a line of an export, or of `aws logs tail`, at most."""
 _MAX_ODD: Final = 10_000
 """A file with more things than this that are no records, and fewer records, is no log."""
 
@@ -55,7 +68,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """All items of a file, and the kind of file: log, digest, config or unknown."""
+    """All items of a file, and the kind of file: log, digest, config, companion, unknown."""
 
     kind: str
     items: list[Item]
@@ -69,10 +82,17 @@ def read(content: bytes) -> Contents:
     text = content.removeprefix(b"\xef\xbb\xbf").strip()
     if not text:
         return Contents("empty", [])
+    if text == other_files.WRITE_TEST:
+        return Contents("companion", [])
     try:
         _check(text)
     except NotJsonError as error:
-        return _contents(_rescued(text)) or _contents(_lines(text)) or _not_json(str(error))
+        return (
+            _contents(_rescued(text))
+            or _contents(_lines(text))
+            or _contents(_documents(text))
+            or _not_json(other_files.told(content) or str(error))
+        )
     kind = _document_kind(text)
     if kind != "log":
         return Contents(kind, [])
@@ -120,17 +140,20 @@ def _document_kind(whole: bytes) -> str:
         return "digest"
     if "configurationItems" in document or "configurationItem" in document:
         return "config"
+    if "hashSignature" in document and "files" in document:  # of query results in S3
+        return "companion"
     return "log"
 
 
 def _bounded(items: Iterable[Item]) -> tuple[list[Item] | None, int]:
     """All items, and how many can't be records; None for the items when those prevail."""
     taken: list[Item] = []
-    odd = 0
+    odd = size = 0
     for item in items:
         taken.append(item)
         odd += item.reason is not None
-        if odd > _MAX_ODD and odd > len(taken) - odd:
+        size += len(item.text)
+        if (odd > _MAX_ODD and odd > len(taken) - odd) or size > _MAX_TEXT:
             return None, odd
     return taken, odd
 
@@ -147,9 +170,10 @@ def _not_json(fault: str) -> Contents:
 
 
 def _other(odd: int) -> Contents:
-    return Contents(
-        "log", [Item(b"", "not_cloudtrail", f"more than {odd - 1} things in it are no records")]
-    )
+    detail = f"more than {odd - 1} things in it are no records"
+    if odd <= _MAX_ODD:
+        detail = f"its packed payloads unpack to more than {_MAX_TEXT} bytes"
+    return Contents("log", [Item(b"", "not_cloudtrail", detail)])
 
 
 def _rescued(text: bytes) -> Iterator[Item]:
@@ -171,13 +195,29 @@ def _lines(text: bytes) -> Iterator[Item]:
         line = line.strip()
         if not line:
             continue
-        start = line.find(b"{") if line[:4].isdigit() and line[:40].find(b" {") > 0 else 0
+        timed = line[:4].isdigit() and line[:_TIME_AND_STREAM].find(b" {") > 0
+        text = line[line.find(b"{") :] if timed else line
         try:
-            _check(line[start:])
+            _check(text)
         except NotJsonError as error:
-            yield Item(line, "not_json", str(error))
+            several = json_text.documents(text)[0][1:]
+            yield from _documents(text) if several else [Item(line, "not_json", str(error))]
         else:
-            yield from _items(line[start:], 0)
+            yield from _items(text, 0)
+
+
+def _documents(text: bytes) -> Iterator[Item]:
+    """JSON objects one behind the other."""
+    found, rest = json_text.documents(text)
+    for document in found:
+        try:
+            _check(document)
+        except NotJsonError as error:
+            yield Item(document, "not_json", str(error))
+        else:
+            yield from _items(document, 0)
+    if rest:
+        yield Item(rest, "not_json", "it ends early, or is no JSON")
 
 
 def _items(text: bytes, depth: int) -> Iterator[Item]:
@@ -210,11 +250,46 @@ def _unwrapped(text: bytes, wrapper: Object, depth: int) -> Iterator[Item]:
         yield from _quoted(bytes(wrapper["CloudTrailEvent"]), depth)
     elif "detail-type" in wrapper and "detail" in wrapper:
         yield from _items(bytes(wrapper["detail"]), depth + 1)
+    else:
+        yield from _of_log_groups(text, wrapper, depth)
+
+
+def _of_log_groups(text: bytes, wrapper: Object, depth: int) -> Iterator[Item]:
+    """What CloudWatch Logs, Lambda and Firehose wrap records in; what is none of it is no record."""
+    holder = next((name for name in _HOLDERS if _is_list(wrapper.get(name))), None)
+    packed = next((name for name in _PACKED if name in wrapper), None)
+    if holder or packed:
+        yield from _items(bytes(wrapper[str(holder or packed)]), depth + 1)
+    elif "message" in wrapper and "timestamp" in wrapper:
+        yield from _quoted(bytes(wrapper["message"]), depth)
+    elif wrapper.keys() == {"field", "value"}:  # of a row that Logs Insights found
+        if bytes(wrapper["field"]) == b'"@message"':
+            yield from _quoted(bytes(wrapper["value"]), depth)
     elif "data" in wrapper and bytes(wrapper["data"])[:1] in (b"{", b"["):
         yield from _items(bytes(wrapper["data"]), depth + 1)
+    elif "data" in wrapper and bytes(wrapper["data"]).startswith(b'"' + BASE64_GZIP):
+        yield from _payload(text, bytes(wrapper["data"]), depth)
+    elif "QueryResultRows" in wrapper:
+        yield Item(text, "not_cloudtrail", other_files.LAKE_ROWS)
+    elif "class_uid" in wrapper:
+        yield Item(text, "not_cloudtrail", other_files.OCSF)
     else:
         keys = ", ".join(sorted(wrapper)[:6])
         yield Item(text, "not_cloudtrail", f"no CloudTrail record; top-level keys: {keys[:200]}")
+
+
+def _payload(text: bytes, data: bytes, depth: int) -> Iterator[Item]:
+    """What CloudWatch Logs packed for a subscriber, as base64 of gzip."""
+    found = payload(data.strip(b'"').replace(b"\\/", b"/"), max_bytes=_MAX_PAYLOAD)
+    if found.reason:
+        yield Item(text, "not_json", f"a packed payload can't be read: {found.detail}")
+        return
+    try:
+        _check(found.content)
+    except NotJsonError as error:
+        yield Item(text, "not_json", f"a packed payload is no JSON: {error}")
+    else:
+        yield from _items(found.content, depth + 1)
 
 
 def _messages(events: bytes, depth: int) -> Iterator[Item]:

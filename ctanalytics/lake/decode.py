@@ -18,8 +18,8 @@ from ctanalytics.lake import containers, loose
 from ctanalytics.lake.columns import plain
 from ctanalytics.lake.drop import Dropped
 from ctanalytics.lake.event_rows import EventRows, Origin
-from ctanalytics.lake.inflate import inflate
 from ctanalytics.lake.treatment import Treatment
+from ctanalytics.lake.unpack import unpack
 from ctanalytics.records import object_key, schema
 
 _MAX_TAIL: Final = 65_536
@@ -107,7 +107,7 @@ class Decoder:
             self.limits.max_decompressed_bytes,
             max(len(data), 1_024) * self.limits.max_expansion,
         )
-        inflated = inflate(data, max_bytes=cap)
+        inflated = unpack(data, max_bytes=cap)
         if inflated.reason is None:
             return self._content(origin, inflated.content)
         if inflated.reason != "trailing_data":
@@ -161,7 +161,7 @@ class Decoder:
 
     def _slow(self, origin: Origin, content: bytes, size: _Size) -> Outcome:
         contents = containers.read(content)
-        if contents.kind in ("digest", "config"):
+        if contents.kind in ("digest", "config", "companion"):
             return _skipped(contents.kind, size)
         items = contents.items
         if items and all(item.reason == "not_cloudtrail" for item in items):

@@ -67,6 +67,31 @@ def members(text: bytes) -> dict[str, bytes] | None:
     return found
 
 
+def documents(text: bytes) -> tuple[list[bytes], bytes]:
+    """Return the JSON objects that stand one behind the other, and what follows the last of them.
+
+    Between two of them there may be blanks, and a comma.
+    """
+    found: list[bytes] = []
+    start = depth = 0
+    for match in islice(_TOKEN.finditer(text), _MAX_TOKENS):
+        token = match[0]
+        if depth == 0:
+            if token == b",":
+                continue
+            if token != b"{" or text[start : match.start()].strip(_BLANKS + b","):
+                break
+            start = match.start()
+        if token in (b"{", b"["):
+            depth += 1
+        elif token in (b"}", b"]"):
+            depth -= 1
+            if depth == 0:
+                found.append(text[start : match.end()])
+                start = match.end()
+    return found, text[start:].strip(_BLANKS + b",")
+
+
 def _parts(text: bytes) -> list[bytes] | None:
     """What stands between the commas of one list or object that takes up the whole text."""
     parts: list[bytes] = []

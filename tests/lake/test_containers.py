@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
 import json
 from typing import Any
@@ -279,11 +278,6 @@ def test_many_faults_are_kept_while_records_prevail() -> None:
     )[0]
     assert items is not None
     assert len(items) == 40_000
-
-
-def test_a_compressed_payload_within_json_is_no_record() -> None:
-    packed = base64.b64encode(gzip.compress(document(TWO))).decode()
-    assert decode(text({"awslogs": {"data": packed}}).encode()).reasons == ["not_cloudtrail"]
 
 
 @pytest.mark.parametrize("key", ["Events", "logEvents", "CloudTrailEvent", "detail", "data"])
