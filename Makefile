@@ -4,9 +4,11 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DEMO   := build/demo
 STAMP  := $(VENV)/.installed
+# The AWS CLI pins a botocore that is not the one boto3 wants: it lives in an environment of its own.
+AWSCLI := build/awscli/bin/aws
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint golden bench bench-ingest bench-ingest-long notebooks docs wheel clean
+.PHONY: help setup demo test lint golden bench bench-ingest bench-ingest-long bench-validate agreement notebooks docs wheel clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -33,7 +35,7 @@ lint: setup ## ruff, mypy and the import contract
 golden: setup ## Rewrite the golden files; read the diff before you commit it
 	CTANALYTICS_TEST_GOLDEN=write $(BIN)/python -m pytest -n 2 -k golden
 
-bench: setup ## Run every benchmark at its default size
+bench: setup $(AWSCLI) ## Run every benchmark at its default size
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 bench-ingest: setup ## Run the ingest benchmark alone: peers, shapes, steps, S3
@@ -41,6 +43,16 @@ bench-ingest: setup ## Run the ingest benchmark alone: peers, shapes, steps, S3
 
 bench-ingest-long: setup ## The same with 50,000 small files, and up to 10 M events (8 GB of disk)
 	$(BIN)/python benchmarks/ingest.py --long
+
+$(AWSCLI):
+	$(PYTHON) -m venv build/awscli
+	build/awscli/bin/python -m pip install --quiet --disable-pip-version-check awscli==1.46.3
+
+agreement: setup $(AWSCLI) ## Compare validate with `aws cloudtrail validate-logs`
+	$(BIN)/python -m pytest tests/integrity/agreement.py
+
+bench-validate: setup $(AWSCLI) ## Run the validate benchmark alone
+	$(BIN)/python benchmarks/validate.py
 
 notebooks: setup ## Run the notebooks from top to bottom
 	$(BIN)/jupyter execute notebooks/*.ipynb

@@ -13,9 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any, Final
 
 from ctanalytics.errors import UsageError
 from ctanalytics.integrity import cell as cells
@@ -26,11 +24,11 @@ from ctanalytics.integrity.keys import AwsKeys, KeyFiles, Keys
 from ctanalytics.integrity.place import Place, open_place
 from ctanalytics.integrity.trails import Cell, Wanted
 from ctanalytics.integrity.verdict import Checked
-from ctanalytics.lake import verdicts
-from ctanalytics.lake.lake import Lake
 from ctanalytics.records.digest import PUBLIC_KEYS_FILE, build_public_keys
-from ctanalytics.records.file_verdicts import FILE_VERDICTS
 from ctanalytics.settings import Settings
+
+if TYPE_CHECKING:
+    from ctanalytics.lake.lake import Lake
 
 MOST_FINDINGS: Final = 10_000
 """Findings that a result holds; all of them are told to `report` and counted."""
@@ -39,6 +37,7 @@ _DAYS: Final = 7
 _CELLS: Final = 4
 """Accounts and regions that are validated at a time."""
 _ROWS: Final = 1_000
+_KEPT_ROWS: Final = 50_000
 _ARN: Final = re.compile(
     r"arn:[a-z-]+:cloudtrail:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):trail/(?P<name>[\w.-]{3,128})"
 )
@@ -255,17 +254,28 @@ class _Kept:
                 "validated_at": self.now,
             }
         )
-        if len(self.rows) >= verdicts.BATCH:
+        if len(self.rows) >= _KEPT_ROWS:
             self.flush()
 
     def flush(self) -> None:
-        if self.lake is not None and self.rows:
-            verdicts.keep(self.lake, pa.Table.from_pylist(self.rows, FILE_VERDICTS))
-            self.rows.clear()
+        if self.lake is None or not self.rows:
+            return
+        # Loaded only where a lake is named: half a second that a plain check need not pay.
+        import pyarrow as pa
+
+        from ctanalytics.lake import verdicts
+        from ctanalytics.records.file_verdicts import FILE_VERDICTS
+
+        verdicts.keep(self.lake, pa.Table.from_pylist(self.rows, FILE_VERDICTS))
+        self.rows.clear()
 
 
 def _lake(lake: str | Path | Lake | None, settings: Settings) -> Lake | None:
-    if lake is None or isinstance(lake, Lake):
+    if lake is None:
+        return None
+    from ctanalytics.lake.lake import Lake
+
+    if isinstance(lake, Lake):
         return lake
     return Lake.open(lake, settings.lake_aws)
 

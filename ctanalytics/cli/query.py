@@ -28,6 +28,12 @@ def query(
     explain: Annotated[
         bool, typer.Option("--explain", help="Show what would be read, and read nothing.")
     ] = False,
+    verified_only: Annotated[
+        bool,
+        typer.Option(
+            "--verified-only", help="Only records of log files that `validate` found whole."
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Ask the lake a question in SQL; read-only.
@@ -54,7 +60,7 @@ def query(
     if explain:
         console.out(app_query.explain(text, place, settings=settings))
         return
-    with app_query.reader(text, place, settings=settings) as batches:
+    with app_query.reader(text, place, settings=settings, verified_only=verified_only) as batches:
         _write(batches, chosen, output)
 
 

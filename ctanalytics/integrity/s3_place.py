@@ -11,6 +11,7 @@ from ctanalytics import aws as amazon
 from ctanalytics import settings
 from ctanalytics.aws_errors import SOURCE, aws_errors, explain
 from ctanalytics.integrity.place import Entry, Stored, Version
+from ctanalytics.integrity.s3_quick import QuickReader
 from ctanalytics.sources.base import Reason, Unread
 
 if TYPE_CHECKING:
@@ -30,8 +31,12 @@ class S3Place:
     bucket: str
     root: str
     aws: settings.Aws
-    _regions: dict[str, str] = field(default_factory=dict, repr=False)
+    _clients: dict[str, S3Client] = field(default_factory=dict, repr=False)
+    _quick: QuickReader = field(init=False, repr=False)
     _finding: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def __post_init__(self) -> None:
+        self._quick = QuickReader(self.aws, CONNECTIONS)
 
     def folders(self, prefix: str) -> list[str]:
         """See `place.Place`."""
@@ -57,7 +62,9 @@ class S3Place:
         for attempt in range(1, _THROTTLED_ATTEMPTS + 1):
             with aws_errors(f"s3://{bucket}/{key}", SOURCE):
                 try:
-                    return self._get(bucket, key)
+                    client = self._client(bucket)
+                    quick = self._quick.read(client, bucket, key) if attempt == 1 else None
+                    return quick or self._get(bucket, key)
                 except (ClientError, BotoCoreError) as error:
                     found = explain(error)
                     if found.kind not in _NOT_THE_OBJECT:
@@ -137,9 +144,10 @@ class S3Place:
             request["ContinuationToken"] = page["NextContinuationToken"]
 
     def _client(self, bucket: str) -> S3Client:
-        region = self._regions.get(bucket)
-        if region is None:
+        found = self._clients.get(bucket)
+        if found is None:
             with self._finding:
-                region = self._regions.get(bucket) or amazon.bucket_region(bucket, self.aws)
-                self._regions[bucket] = region
-        return amazon.client("s3", self.aws, region=region, connections=CONNECTIONS)
+                region = amazon.bucket_region(bucket, self.aws)
+                found = amazon.client("s3", self.aws, region=region, connections=CONNECTIONS)
+                self._clients[bucket] = found
+        return found

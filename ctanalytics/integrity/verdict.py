@@ -107,9 +107,9 @@ def line(checked: Checked) -> str:
 
     A gap of which nothing else is known is the sentence that it uses too.
     """
-    before = "(backfill) " if checked.backfill else ""
     if checked.kind == "gap":
-        return f"{before}{_gap(checked)}"
+        return _gap(checked)
+    before = "(backfill) " if checked.backfill and checked.kind == "digest" else ""
     what = "Digest file" if checked.kind == "digest" else "Log file"
     where = f"s3://{checked.bucket}/{checked.key}" if checked.bucket else checked.location
     start = f"{before}{what}\t{where}\t"

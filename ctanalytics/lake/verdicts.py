@@ -7,9 +7,6 @@ import pyarrow as pa
 from ctanalytics.lake.lake import Lake
 from ctanalytics.records.file_verdicts import FILE_VERDICTS
 
-BATCH = 50_000
-"""Rows that one look compares with those that are kept."""
-
 
 def keep(lake: Lake, rows: pa.Table) -> int:
     """Add rows to `file_verdicts` unless the newest one of the same file says the same.
