@@ -25,6 +25,7 @@ SCHEMAS = {
     "log_files": schema.LOG_FILES,
     "file_verdicts": FILE_VERDICTS,
     "quarantine": schema.QUARANTINE,
+    "duplicates": schema.DUPLICATES,
     "anomalies": ANOMALIES,
     "outbox": OUTBOX,
     "account_directory": ACCOUNT_DIRECTORY,

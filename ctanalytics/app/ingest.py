@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from ctanalytics.app.ingest_pass import Order, once, opened
 from ctanalytics.app.ingest_result import Agree, IngestResult, Progress, Report
 from ctanalytics.engines.executor import Executor
+from ctanalytics.errors import UsageError
 from ctanalytics.lake.lake import Lake
 from ctanalytics.settings import Settings
 from ctanalytics.sources.base import Selection
@@ -30,6 +31,7 @@ def ingest(
     regions: Sequence[str] = (),
     queue: str = "",
     retry: bool = False,
+    reingest: bool = False,
     dry_run: bool = False,
     executor: Executor | None = None,
     progress: Report | None = None,
@@ -48,6 +50,8 @@ def ingest(
         regions: only these regions; empty: all.
         queue: URL of an SQS queue that announces new objects of the sources; it is emptied.
         retry: also take again what was set aside before.
+        reingest: take again all that the sources have in the chosen span, accounts and regions;
+            the rows of an object that can be read and is unchanged replace its former ones.
         dry_run: list, count and estimate only.
         agree: asked before more than `ingest.ask_above` objects are read; none: they are read.
         now: the time, by which days are listed.
@@ -55,8 +59,14 @@ def ingest(
     Raises:
         SourceError: a source can't be listed.
         LakeError: the lake can't be opened or written.
-        UsageError: more objects than `agree` agreed to.
+        UsageError: more objects than `agree` agreed to, or a queue is to be ingested again.
     """
+    if reingest and queue:
+        raise UsageError(
+            "a queue announces each object once, so nothing in it can be ingested again",
+            where="--reingest --queue",
+            mend="name the bucket alone, with --since and --until",
+        )
     settings = settings or Settings()
     order = Order(
         sources,
@@ -64,6 +74,7 @@ def ingest(
         settings,
         queue=queue,
         retry=retry,
+        reingest=reingest,
         dry_run=dry_run,
     )
     with opened(order, lake, executor, progress, agree) as (run, held):

@@ -32,6 +32,7 @@ class Order:
     settings: Settings
     queue: str = ""
     retry: bool = False
+    reingest: bool = False
     dry_run: bool = False
     follow: bool = False
     denied_until: dict[str, dt.datetime] = field(default_factory=dict)
@@ -71,6 +72,7 @@ def opened(
             settings,
             executor,
             retry=order.retry,
+            reingest=order.reingest,
             dry_run=order.dry_run,
             progress=progress,
             agree=agree,
@@ -134,6 +136,7 @@ def _list(run: Run, source: Source, order: Order, now: dt.datetime, *, queue: bo
         return
     if order.denied_until.get(source.name, now) > now:
         return
+    again = order.retry or order.reingest
     how = ingest_relist.decide(
         source,
         run.place,
@@ -141,14 +144,14 @@ def _list(run: Run, source: Source, order: Order, now: dt.datetime, *, queue: bo
         order.settings.ingest,
         now,
         eager=not order.follow,
-        retry=order.retry,
+        retry=again,
     )
     if queue and how.is_hot:
         return  # what is new, the queue tells
     if how.note:
         run.notes.append(how.note)
     try:
-        run.take(source, ingest_relist.objects(source, how, run.place, retry=order.retry))
+        run.take(source, ingest_relist.objects(source, how, run.place, retry=again))
     except SourceDenied as error:
         if not queue:
             raise

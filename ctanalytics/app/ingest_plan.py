@@ -12,15 +12,15 @@ import pyarrow as pa
 
 from ctanalytics.app import ingest_memory
 from ctanalytics.app.ingest_part import decode_part
+from ctanalytics.app.ingest_staged import source_of
 from ctanalytics.engines.executor import Executor
 from ctanalytics.lake import ledger as ledgers
-from ctanalytics.lake import plans, treatment
+from ctanalytics.lake import plans, replacing, staging, treatment
 from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.layout import PARTITION, TABLES
 from ctanalytics.lake.merge import merge, write
 from ctanalytics.records import object_key, schema
 from ctanalytics.settings import Ingest, Settings
-from ctanalytics.sources.base import source_from
 
 
 @dataclass
@@ -32,6 +32,8 @@ class PlanDone:
     adds: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
     duplicates: int = 0
+    repeats: list[str] = field(default_factory=list)
+    """Staged files that tell which objects duplicates came from."""
     won: bool = True
     """False when another process ended the plan first: then its result counts, not this."""
 
@@ -47,6 +49,18 @@ class PlanDone:
         for name, count in result["rows"].items():
             self.rows[name] = self.rows.get(name, 0) + count
         self.duplicates += result["duplicates"]
+        if result["repeats"]:
+            self.repeats.append(result["repeats"])
+
+    def _write_duplicates(self, lake: Lake, plan_id: int) -> None:
+        """Join what all dates tell about duplicates to one file."""
+        if not self.repeats:
+            return
+        rows = staging.read(lake.store, sorted(self.repeats), schema.DUPLICATES)
+        rows = rows.append_column("plan_id", pa.array([plan_id] * len(rows), pa.int64()))
+        columns = TABLES["duplicates"].file_schema()
+        rows = rows.select(columns.names).cast(columns)
+        self.adds["duplicates"] = [write(lake.store, "duplicates", rows, None, plan_id)]
 
 
 def run(
@@ -64,7 +78,7 @@ def run(
     Raises:
         SourceError: the plan's source can't be read here; nothing is committed.
     """
-    source_from(plan["source"])
+    source_of(plan["source"], lake.store)
     limits = ingest_memory.within(settings.ingest)
     how = {
         "limits": msgspec.to_builtins(limits),
@@ -79,8 +93,12 @@ def run(
     done = PlanDone(sorted(parts, key=lambda part: int(part["number"])))
     plan_id = plan["plan_id"]
     try:
-        for result in executor.map(merge, _merge_parts(plan_id, lake, done.parts, limits)):
+        replaced = _replaced(plan, lake, done.parts)
+        for result in executor.map(
+            merge, _merge_parts(plan_id, lake, done.parts, limits, replaced)
+        ):
             done._add(result)
+        done._write_duplicates(lake, plan_id)
     except FileNotFoundError:
         # Staged rows are gone when somebody took the plan over, because our lease ran out.
         if plans.version(lake) < plan_id:
@@ -90,6 +108,8 @@ def run(
     for found in done.adds.values():
         found.sort(key=lambda add: (add["partition"] or "", add["path"]))
     result = {"plan_id": plan_id, "adds": done.adds, "rows": done.rows}
+    if replaced:
+        result["replaced"] = sorted(replaced)
     done.won = plans.conclude(lake, plan_id, result)
     return done
 
@@ -121,8 +141,15 @@ def _decode_parts(
 
 
 def _merge_parts(
-    plan_id: int, lake: Lake, done: list[dict[str, Any]], limits: Ingest
+    plan_id: int,
+    lake: Lake,
+    done: list[dict[str, Any]],
+    limits: Ingest,
+    replaced: frozenset[str],
 ) -> Iterator[dict[str, Any]]:
+    names = f"{staging.folder(plan_id)}replaced.arrow" if replaced else None
+    if names:
+        replacing.save(lake.store, names, replaced)
     staged: dict[tuple[str, str | None], list[dict[str, Any]]] = {}
     rows: dict[tuple[str, str | None], int] = {}
     for result in done:
@@ -142,9 +169,36 @@ def _merge_parts(
             "date": date,
             "staged": staged[table, date],
             "merge_bytes": limits.merge_bytes,
+            "replaced": names,
             "existing": existing[table].get(date, []) if date else [],
             "conflicts": existing["event_conflicts"].get(date, []) if date else [],
         }
+
+
+def _replaced(plan: plans.Plan, lake: Lake, done: list[dict[str, Any]]) -> frozenset[str]:
+    """Objects of a reingest whose new rows take the place of the old ones.
+
+    An object that can't be read now, or has other content than before, keeps its old rows: log
+    files never change, and who changes one shall not change what the lake says.
+    """
+    if not plan.get("reingest"):
+        return frozenset()
+    known = {
+        f"{found['bucket']}/{found['key']}": found.get("known_sha256") for found in plan["objects"]
+    }
+    paths = [
+        manifest["path"]
+        for part in done
+        for manifest in part["staged"]
+        if manifest["table"] == "log_files"
+    ]
+    rows = staging.read(lake.store, paths, schema.LOG_FILES).to_pylist()
+    read = {f"{row['bucket']}/{row['key']}": row for row in rows}
+    return frozenset(
+        name
+        for name, row in read.items()
+        if row["state"] in ledgers.READ and known.get(name) in (None, row["sha256"])
+    )
 
 
 def _grouped(

@@ -32,6 +32,7 @@ class Run:
         executor: Executor,
         *,
         retry: bool = False,
+        reingest: bool = False,
         dry_run: bool = False,
         progress: Report | None = None,
         agree: Agree | None = None,
@@ -40,6 +41,7 @@ class Run:
         self.settings = settings
         self.executor = executor
         self.retry = retry
+        self.reingest = reingest
         self.dry_run = dry_run
         self.progress = progress
         self.agree = agree
@@ -135,11 +137,16 @@ class Run:
         for batch in batches:
             objects = [listed(obj) for obj in batch]
             self.counts.listed += len(objects)
-            todo = self.known.unknown(objects, retry=self.retry) if self.known else objects
+            todo = self._to_read(objects)
             self.counts.known += len(objects) - len(todo)
             self.counts.archived += sum(found["archived"] for found in objects)
             self.counts.archived -= sum(found["archived"] for found in todo)
             yield from todo
+
+    def _to_read(self, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if self.known is None:
+            return objects
+        return self.known.unknown(objects, retry=self.retry, every=self.reingest)
 
     def _limit(self) -> int:
         # A dry run reads nothing, so nothing has to be kept.
@@ -170,13 +177,14 @@ class Run:
         plan_id = plans.roll_forward(self.lake)
         with self.lake.lease(plans.lease_name(plan_id), wait_seconds=_WAIT_SECONDS) as lease:
             # Since they were listed, another ingest may have read some of them.
-            todo = self.known.unknown(work, retry=self.retry) if self.known else work
+            todo = self._to_read(work)
             plan = {
                 "plan_id": plan_id,
                 "owner": lease.holder,
                 "source": source,
                 "settings_hash": self.settings_hash,
                 "objects": [],
+                "reingest": self.reingest,
             } | {name: todo}
             if todo and not plans.claim(self.lake, plan):
                 return False

@@ -33,6 +33,12 @@ _ORIGIN: Final = frozenset(
         "masked_paths",
     )
 )
+REPEATS: Final = {
+    "source_object": pl.String,
+    "first_object": pl.String,
+    "records": pl.Int64,
+    "management_records": pl.Int64,
+}
 _JSON: Final = (*JSON_FIELDS.values(), "user_identity", "unknown_fields")
 
 
@@ -45,6 +51,8 @@ class Sorted:
     """Which of the rows are new. Sorting takes them: a copy of its own costs 0.5 us a row."""
     conflicts: pa.Table
     duplicates: int
+    repeats: pl.DataFrame
+    """Where duplicates and the rows that they repeat came from: columns of REPEATS."""
 
     @property
     def fresh(self) -> pa.Table:
@@ -74,6 +82,7 @@ def split(rows: pa.Table, existing: Iterable[pa.Table], *, compare: bool) -> Sor
     own = keys(rows)
     unmatched = own
     conflicts: list[pl.Series] = []
+    repeated: list[pl.DataFrame] = []
     # (row, the row it repeats): in the lake if it is there, else the first of its key in the batch.
     for table in existing:
         pairs = _pairs(unmatched, keys(table))
@@ -82,6 +91,8 @@ def split(rows: pa.Table, existing: Iterable[pa.Table], *, compare: bool) -> Sor
         unmatched = unmatched.join(pairs, on="row", how="anti", maintain_order="left")
         if compare:
             conflicts.append(_different(rows, table, pairs))
+            pairs = pairs.filter(~pairs["row"].is_in(conflicts[-1].implode()))
+        repeated.append(_repeats(rows, table, pairs))
     first = unmatched
     if unmatched["key"].n_unique() < len(unmatched):  # rarely, and told at a fifth of the cost
         first = unmatched.unique(["account", "key"], keep="first", maintain_order=True)
@@ -91,12 +102,43 @@ def split(rows: pa.Table, existing: Iterable[pa.Table], *, compare: bool) -> Sor
         pairs = _pairs(repeats, first)
         if compare:
             conflicts.append(_different(rows, rows, pairs))
+            pairs = pairs.filter(~pairs["row"].is_in(conflicts[-1].implode()))
+        repeated.append(_repeats(rows, rows, pairs))
     odd = pl.concat(conflicts).sort() if conflicts else pl.Series("row", [], pl.UInt32)
     return Sorted(
         rows=rows,
         places=_places(fresh),
         conflicts=_take(rows, odd),
         duplicates=len(rows) - len(fresh) - len(odd),
+        repeats=summed(repeated),
+    )
+
+
+def summed(repeated: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """Add up counts of repeats."""
+    return (
+        pl.concat([pl.DataFrame(schema=REPEATS), *repeated])
+        .group_by("source_object", "first_object")
+        .agg(pl.col("records", "management_records").sum())
+        .sort("source_object", "first_object")
+    )
+
+
+def _repeats(rows: pa.Table, others: pa.Table, pairs: pl.DataFrame) -> pl.DataFrame:
+    """Count the pairs of rows by the objects they came from."""
+    named = "source_object" in rows.column_names and "source_object" in others.column_names
+    if not named or not len(pairs):
+        return pl.DataFrame(schema=REPEATS)
+    names = [name for name in ("source_object", "management_event") if name in rows.column_names]
+    frame = _frame(_take(rows.select(names), pairs["row"]))
+    first = _frame(_take(others.select(["source_object"]), pairs["original"]))["source_object"]
+    management = frame["management_event"] if "management_event" in names else pl.lit(False)
+    counted = frame.select("source_object", first_object=first, management=management).group_by(
+        "source_object", "first_object"
+    )
+    return counted.agg(
+        pl.len().cast(pl.Int64).alias("records"),
+        pl.col("management").sum().cast(pl.Int64).alias("management_records"),
     )
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 AGAIN: Final = frozenset(("denied", "gone", "changed", "deferred"))
 """States that say nothing about the object itself: the next ingest tries again."""
 
+READ: Final = frozenset(("ingested", "partial", "empty"))
+"""States of objects whose records are rows, as far as they can be."""
+
 SET_ASIDE: Final = frozenset(("quarantined", "partial"))
 """States with a fault in the content: read again only when asked."""
 
@@ -75,13 +78,14 @@ class Ledger:
         return self._frame.is_empty()
 
     def unknown(
-        self, objects: Sequence[dict[str, Any]], *, retry: bool = False
+        self, objects: Sequence[dict[str, Any]], *, retry: bool = False, every: bool = False
     ) -> list[dict[str, Any]]:
         """Return the objects that have to be read, each with `known_sha256` of its last content.
 
         Args:
             objects: with bucket, key, etag, archived.
             retry: also those whose content was at fault before.
+            every: all of them.
         """
         self.refresh()
         if self._frame.is_empty() or not objects:
@@ -97,7 +101,8 @@ class Ledger:
         )
         again = AGAIN | (SET_ASIDE if retry else frozenset())
         todo = joined.filter(
-            pl.col("state").is_null()
+            pl.lit(every)
+            | pl.col("state").is_null()
             | (pl.col("etag") != pl.col("etag_known"))
             | pl.col("state").is_in(list(again))
             | ((pl.col("state") == "archived") & ~pl.col("archived"))
@@ -106,6 +111,13 @@ class Ledger:
             {**objects[place], "known_sha256": sha256}
             for place, sha256 in zip(todo["place"], todo["sha256"], strict=True)
         ]
+
+    def keys(self, bucket: str) -> list[str]:
+        """Return the keys of a bucket's objects that were read."""
+        self.refresh()
+        read = ("ingested", "empty", "partial")
+        rows = self._frame.filter((pl.col("bucket") == bucket) & pl.col("state").is_in(read))
+        return rows["key"].to_list()
 
     def states(self, objects: Sequence[dict[str, Any]]) -> list[Known | None]:
         """Return the newest word on each object; None when it was never looked at.

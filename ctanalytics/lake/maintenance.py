@@ -31,6 +31,7 @@ LEASE: Final = "maintenance"
 """Held by whoever compacts, expires or vacuums; it spares double work, and promises nothing."""
 
 _MAINTENANCE: Final = "maintenance"
+_INGEST: Final = "ingest"
 _COMMIT_TRIES: Final = 20
 _MERGED: Final = re.compile(r"merged-(\d{1,3})-")
 _CLOSED: Final = "closed-"
@@ -111,7 +112,7 @@ def snapshot(lake: Lake, table: str) -> Snapshot:
         table=table,
         version=opened.version(),
         maintenance=opened.transaction_version(_MAINTENANCE) or 0,
-        ingested=opened.transaction_version("ingest") or 0,
+        ingested=opened.transaction_version(_INGEST) or 0,
         files=tuple(sorted(files, key=lambda file: file.path)),
     )
 
@@ -124,6 +125,7 @@ def replace(
     *,
     why: str,
     loses_rows: bool = False,
+    plan_id: int | None = None,
 ) -> bool:
     """Take files out of a table and put others in, in one commit.
 
@@ -133,6 +135,7 @@ def replace(
         adds: what takes their place; as `Lake.commit_plan` takes them.
         why: compact or expire; the table's history tells it.
         loses_rows: whether the rows are others than before.
+        plan_id: of the ingest plan whose rows are among the adds.
 
     Returns:
         False when another commit has removed files since; then nothing was done, and what was
@@ -173,7 +176,10 @@ def replace(
             commit_properties=CommitProperties(
                 custom_metadata={"ctanalytics": why},
                 max_commit_retries=_COMMIT_TRIES,
-                app_transactions=[Transaction(_MAINTENANCE, seen.maintenance + 1)],
+                app_transactions=[
+                    Transaction(_MAINTENANCE, seen.maintenance + 1),
+                    *([Transaction(_INGEST, plan_id)] if plan_id is not None else []),
+                ],
             ),
         )
     except CommitFailedError:

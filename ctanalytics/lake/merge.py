@@ -9,12 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ctanalytics.lake import staging
+from ctanalytics.lake import replacing, staging
 from ctanalytics.lake.columns import DISTINCT
-from ctanalytics.lake.deduplicate import KEY_COLUMNS, distinct, keys, split
+from ctanalytics.lake.deduplicate import KEY_COLUMNS, distinct, keys, split, summed
 from ctanalytics.lake.layout import PARTITION, TABLES, table_path
 from ctanalytics.lake.store import Store, store_from
 
@@ -46,15 +47,22 @@ def merge(part: dict[str, Any]) -> dict[str, Any]:
         part: store (its spec), plan_id, table, date (ISO text or None), staged (manifests of
             `staging.stage`, in the order of their objects), existing and conflicts (files of the
             same date that the lake has: path, since and until of their event times or None),
-            merge_bytes (of staged rows that are merged into one file).
+            merge_bytes (of staged rows that are merged into one file), replaced (where the names
+            of objects are whose older rows go, or None).
 
     Returns:
-        adds (by table: what `Lake.commit_plan` takes), rows (by table), duplicates.
+        adds (by table: what `Lake.commit_plan` takes), rows (by table), duplicates, repeats (a
+        staged file of the objects that duplicates came from, or None).
     """
     merged = _Merged(dict(part, existing=list(part["existing"]), conflicts=list(part["conflicts"])))
     for paths in _groups(part["staged"], part["merge_bytes"]):
         merged.take(paths)
-    return {"adds": merged.adds, "rows": merged.rows, "duplicates": merged.duplicates}
+    return {
+        "adds": merged.adds,
+        "rows": merged.rows,
+        "duplicates": merged.duplicates,
+        "repeats": merged.stage_repeats(),
+    }
 
 
 def _groups(staged: list[dict[str, Any]], limit: int) -> Iterator[list[str]]:
@@ -79,6 +87,7 @@ class _Merged:
     adds: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
     duplicates: int = 0
+    repeats: list[pl.DataFrame] = field(default_factory=list)
 
     def take(self, paths: list[str]) -> None:
         """Make a file of some staged rows, without those that the lake or a file before has."""
@@ -88,14 +97,37 @@ class _Merged:
             self._write(store, table, rows, None)
             return
         is_events = table == "events"
-        found = split(rows, _existing(store, table, rows, self.part["existing"]), compare=is_events)
+        found = split(rows, self._existing(store, table, rows, "existing"), compare=is_events)
         self.duplicates += found.duplicates
+        self.repeats.append(found.repeats)
         if found.conflicts.num_rows:
-            known = _existing(store, "event_conflicts", found.conflicts, self.part["conflicts"])
+            known = self._existing(store, "event_conflicts", found.conflicts, "conflicts")
             odd = distinct(found.conflicts, known)
             self.duplicates += found.conflicts.num_rows - odd.num_rows
             self._write(store, "event_conflicts", odd, None)
         self._write(store, table, rows, found.places)
+
+    def _existing(self, store: Store, table: str, rows: pa.Table, files: str) -> Iterator[pa.Table]:
+        """As the function, but for rows of objects that this plan replaces."""
+        replaced = replacing.load(store, self.part["replaced"])
+        found = _existing(store, table, rows, self.part[files])
+        return replacing.without_each(found, replaced, self.part["plan_id"])
+
+    def stage_repeats(self) -> str | None:
+        """Write down where duplicates came from, for whoever joins the dates; None without any."""
+        found = summed(self.repeats)
+        if not len(found):
+            return None
+        name = f"{self.part['table']}-{self.part['date']}-{uuid.uuid4().hex[:12]}"
+        path = f"{staging.folder(self.part['plan_id'])}repeats-{name}.arrow"
+        date = pl.lit(self.part["date"]).str.to_date()
+        rows = found.with_columns(day=date).to_arrow(compat_level=pl.CompatLevel.oldest())
+        with (
+            store_from(self.part["store"]).create(path, durable=False) as file,
+            pa.ipc.new_file(file, rows.schema) as writer,
+        ):
+            writer.write_table(rows)
+        return path
 
     def _write(self, store: Store, table: str, rows: pa.Table, places: pa.Array | None) -> None:
         count = rows.num_rows if places is None else len(places)

@@ -11,7 +11,7 @@ import json
 from typing import Any, Final
 
 from ctanalytics.errors import LakeError, LakeNewer
-from ctanalytics.lake import staging
+from ctanalytics.lake import replacing, staging
 from ctanalytics.lake.lake import CREATE_LEASE, Lake
 from ctanalytics.lake.layout import INGEST_TABLES
 
@@ -62,7 +62,8 @@ def fold(lake: Lake, plan_id: int) -> None:
     except FileNotFoundError:
         return  # somebody else folded it
     for name in INGEST_TABLES:
-        lake.commit_plan(name, plan_id, result["adds"].get(name, []))
+        replaced = frozenset(result.get("replaced", ()))
+        replacing.commit(lake, name, plan_id, result["adds"].get(name, []), replaced)
     forget(lake, plan_id)
 
 

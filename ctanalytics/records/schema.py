@@ -212,6 +212,18 @@ object is set aside whole), empty (no records), skipped (a digest, Config or mar
 recorded, not rows), denied, gone, changed (another ETag came back), deferred, archived.
 """
 
+DUPLICATES: Final = pa.schema(
+    [
+        pa.field("source_object", TEXT),  # whose records were there already
+        pa.field("first_object", TEXT),  # whose rows are the ones that count
+        pa.field("day", pa.date32()),  # of the events, UTC
+        pa.field("records", pa.int64()),
+        pa.field("management_records", pa.int64()),  # of these: management events
+        pa.field("plan_id", pa.int64()),
+    ]
+)
+"""Table `duplicates`: how many records of an object another object had brought before."""
+
 QUARANTINE: Final = pa.schema(
     [
         pa.field("bucket", TEXT),

@@ -50,6 +50,7 @@ def part(store: Store, staged: list[Any], **more: Any) -> dict[str, Any]:
         "date": date,
         "staged": staged,
         "merge_bytes": 1 << 30,
+        "replaced": None,
         "existing": [],
         "conflicts": [],
     } | more
