@@ -10,7 +10,7 @@ import datetime as dt
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import duckdb
@@ -23,6 +23,7 @@ from ctanalytics.errors import QueryError, SettingsError
 
 _READS = frozenset(("SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"))
 _EXPLAIN = re.compile(r"\s*explain\s", re.I)
+_SLACK = dt.timedelta(days=2)  # no temporary credentials last longer
 _PARAMETER = re.compile(r"\$([a-z_]+)")
 
 
@@ -58,7 +59,8 @@ class Engine:
     tables that come before."""
     since: dt.datetime | None = None
     until: dt.datetime | None = None
-    """Cut every view but the chains of credentials to these times (UTC, half-open)."""
+    """Cut events, and all views of them, to these times (UTC, half-open); the chains of credentials
+    begin two days earlier, and files of other dates are not even named."""
     org_wide: bool = False
     """Count a call that is logged in several accounts once."""
     lookups: Mapping[str, str] = field(default_factory=dict)
@@ -105,6 +107,7 @@ class Engine:
 
     def _create_table(self, name: str, table: TableFiles) -> None:
         quoted = f"lake.{untrusted.sql_identifier(name)}"
+        table = replace(table, files=self._in_span(table))
         if not table.files:
             empty = table.schema.empty_table()
             self.connection.register("ctanalytics_empty", empty)
@@ -121,6 +124,22 @@ class Engine:
             f"create view {quoted} as select {columns} from read_parquet([{files}], {options})"
             + condition
         )
+
+    def _in_span(self, table: TableFiles) -> Sequence[str]:
+        """The files of the dates in question, and of the two days before: see credential_events."""
+        if table.partition is None or (self.since is None and self.until is None):
+            return table.files
+        first = self.since.astimezone(dt.UTC).date() - _SLACK if self.since else dt.date.min
+        last = self.until.astimezone(dt.UTC).date() if self.until else dt.date.max
+        date_in_path = re.compile(
+            f"/{re.escape(table.partition)}=([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})/"
+        )
+        kept = []
+        for file in table.files:
+            found = date_in_path.search(file)
+            if found is None or first <= dt.date.fromisoformat(found[1]) <= last:
+                kept.append(file)
+        return kept
 
     def _create_view(self, name: str, text: str) -> None:
         self.connection.execute(f"create view {untrusted.sql_identifier(name)} as {text}")

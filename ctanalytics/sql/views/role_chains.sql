@@ -1,9 +1,7 @@
 -- How temporary credentials came about: each time STS or the console's sign-in gave somebody a key,
 -- who asked, with which credentials, and who stands at the head of the chain.
--- Only what logs prove is linked: by the key id in the answer, by the sharedEventID of the copies in
--- two accounts, and for keys that the console or a service makes from a session by that session's
--- role id, name and second of creation where these fit one session alone. Names are never enough.
--- A key that two different callers seem to have been given has no parent.
+-- Only what logs prove is linked: by the key id in the answer, and by the sharedEventID of the copies
+-- in two accounts. Names link nothing. A key that two callers seem to have been given has no parent.
 -- grain:  session_id
 -- reads:  credential_events, account_directory
 -- units:  event_time UTC; hop: hand-overs from the head of the chain to this session, from 1;
@@ -26,8 +24,6 @@ with recursive copies as (
         identity_account_id,
         identity_arn,
         principal_id,
-        session_creation_time,
-        coalesce(session_credential_from_console, false) or invoked_by is not null as is_derived,
         root_principal,
         root_from,
         nullif(
@@ -97,36 +93,14 @@ issues as (
             event_id
     ) = 1
 ),
--- The session whose role id, name and second of creation fit, where there is one alone.
-twins as (
-    select
-        derived.session_id,
-        min(original.session_id) as original_id
-    from issues as derived
-    inner join issues as original
-        on original.issued_principal_id = derived.principal_id
-       and original.event_time >= derived.session_creation_time
-       and original.event_time <= derived.session_creation_time + interval 1 second
-    left join issues as known
-        on known.session_id = derived.caller_id
-    where derived.is_derived
-      and known.session_id is null
-      and original.session_id <> derived.session_id
-    group by derived.session_id
-    having count(*) = 1
-),
 linked as (
     select
         issues.*,
-        case
-            when not issues.is_doubtful then coalesce(twins.original_id, issues.caller_id)
-        end as parent_session_id,
+        case when not issues.is_doubtful then issues.caller_id end as parent_session_id,
         not issues.is_doubtful and parent.session_id is not null as has_parent
     from issues
-    left join twins
-        on twins.session_id = issues.session_id
     left join issues as parent
-        on parent.session_id = coalesce(twins.original_id, issues.caller_id)
+        on parent.session_id = issues.caller_id
 ),
 chains as (
     select

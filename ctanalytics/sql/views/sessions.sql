@@ -27,7 +27,10 @@ with used as (
         max(credential_events.on_behalf_of_user_id) as on_behalf_of_user_id,
         max(credential_events.workload) as workload,
         bool_or(coalesce(credential_events.session_credential_from_console, false)) as from_console,
-        bool_and(credential_events.invoked_by is not null) as is_service_made,
+        bool_and(
+            credential_events.invoked_by is not null
+            or coalesce(credential_events.session_credential_from_console, false)
+        ) as is_derived,
         bool_or(coalesce(credential_events.mfa_authenticated, false)) as mfa_authenticated,
         -- Of one key all calls tell the same; the least is only for what hostile logs hold.
         min(credential_events.root_principal) as own_root_principal,
@@ -65,20 +68,34 @@ issues as (
         path
     from role_chains
 ),
+-- All sessions that logs know, by what a key made from one of them has in common with it.
+candidates as (
+    select
+        session_id,
+        issued_principal_id as principal_id,
+        event_time as began_at
+    from issues
+    union
+    select
+        session_id,
+        principal_id,
+        session_creation_time as began_at
+    from used
+    where not is_derived
+),
 -- Keys that the console or a service makes from a session: the session that alone fits.
 twins as (
     select
         used.session_id,
-        min(issues.session_id) as original_id
+        min(candidates.session_id) as original_id
     from used
-    inner join issues
-        on issues.issued_principal_id = used.principal_id
-       and issues.event_time >= used.session_creation_time
-       and issues.event_time <= used.session_creation_time + interval 1 second
-    where used.from_console
-       or used.is_service_made
+    inner join candidates
+        on candidates.principal_id = used.principal_id
+       and candidates.began_at >= used.session_creation_time
+       and candidates.began_at <= used.session_creation_time + interval 1 second
+    where used.is_derived
     group by used.session_id
-    having count(*) = 1
+    having count(distinct candidates.session_id) = 1
 ),
 sign_ins as (
     select
