@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import duckdb
@@ -38,6 +38,8 @@ _COLUMNS: Final = (
     "error_code",
     "is_error",
     "source_ip_address",
+    "source_object",
+    "source_row",
 )
 _BROAD_SHARE: Final = 0.2
 """A rule that could match more of the events than this is helped by a cheap filter, not by APIs."""
@@ -88,6 +90,20 @@ class Found:
 def run(engine: Engine, rules: Sequence[Rule], span: Span) -> Found:
     """Run rules over a span; those with a status other than ok are left out."""
     return _Run(engine, rules, span).all()
+
+
+def only(rules: Sequence[Rule], place: int) -> list[Rule]:
+    """Return the same rules at the same places, all off but one and those that it counts."""
+    needed, waiting = {place}, [place]
+    while waiting:
+        made = rules[waiting.pop()].correlation
+        below = set(made.rules if made else ()) - needed
+        needed |= below
+        waiting += below
+    return [
+        rule if number in needed else replace(rule, status="unsupported")
+        for number, rule in enumerate(rules)
+    ]
 
 
 def statement(rule: Rule, span: Span, columns: str = "*") -> str:

@@ -17,10 +17,16 @@ def engine_over(contents: Iterable[bytes]) -> Engine:
     """
     decoder = Decoder(Limits())
     for number, content in enumerate(contents):
-        decoder.add("trial", f"{number}.json", content)
+        bucket, _, key = trial_name(number).partition("/")
+        decoder.add(bucket, key, content)
     decoded = decoder.finish()
     engine = Engine({name: TableFiles(spec.schema) for name, spec in TABLES.items()}, threads=1)
     engine.register("sigma_trial", decoded.events)
     engine.connection.execute("insert into lake.events by name select * from sigma_trial")
     engine.connection.unregister("sigma_trial")
     return engine
+
+
+def trial_name(number: int) -> str:
+    """Return what `source_object` says of the records of the file at a place."""
+    return f"trial/{number}.json"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from ctanalytics.app.rules.run import FIRST, LAST
@@ -12,10 +13,11 @@ from ctanalytics.sigma.condition import Placeholders
 from ctanalytics.sigma.loading import load
 from ctanalytics.sigma.pack import placeholders, places
 from ctanalytics.sigma.rule import Rule
-from ctanalytics.sigma.running import Span, run
-from ctanalytics.sigma.trial import engine_over
+from ctanalytics.sigma.running import Span, only, run
+from ctanalytics.sigma.trial import engine_over, trial_name
 
 _MATCH, _MISS = "match", "near_miss"
+_ALWAYS = Span(FIRST, LAST, undated=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,15 @@ def check(
     for place in places(directories, asked):
         rules = load([place], _trial_placeholders(asked))
         root = place if place.is_dir() else place.parent
-        for number, rule in enumerate(rules):
-            if rule.alerts or rule.status != "ok":
-                folder = _folder(Path(rule.path), root, Path(events) if events else None)
-                verdicts.append(_verdict(rules, number, folder))
+        tested = [place for place, rule in enumerate(rules) if rule.alerts or rule.status != "ok"]
+        trials = {
+            number: _files(
+                _folder(Path(rules[number].path), root, Path(events) if events else None)
+            )
+            for number in tested
+        }
+        counts = _counts(rules, trials)
+        verdicts += [_verdict(rules[number], trials[number], counts, number) for number in tested]
     return verdicts
 
 
@@ -70,17 +77,74 @@ def _folder(file: Path, root: Path, events: Path | None) -> Path:
     return (events or root) / inner
 
 
-def _verdict(rules: Sequence[Rule], number: int, folder: Path) -> Verdict:
-    rule = rules[number]
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """The event files of a rule by what they should do; the folder where they are looked for."""
+
+    folder: Path
+    files: dict[str, list[Path]]
+
+
+Counts = dict[tuple[str, int], tuple[int, int]]
+"""File and rule -> how many things it holds that should match or not, and how many match."""
+
+
+def _files(folder: Path) -> _Trial:
+    return _Trial(folder, {kind: sorted(folder.glob(f"{kind}*.json")) for kind in (_MATCH, _MISS)})
+
+
+def _counts(rules: Sequence[Rule], trials: dict[int, _Trial]) -> Counts:
+    """Try every rule on its files: the plain ones all at once, each correlation by itself."""
+    plain: list[tuple[Path, int]] = []
+    counts: Counts = {}
+    for number, trial in trials.items():
+        if rules[number].status != "ok":
+            continue
+        for file in (file for files in trial.files.values() for file in files):
+            if rules[number].correlation is None:
+                plain.append((file, number))
+            else:
+                counts[str(file), number] = _of_correlation(rules, number, file)
+    return counts | _of_plain(rules, plain)
+
+
+def _of_plain(rules: Sequence[Rule], trials: Sequence[tuple[Path, int]]) -> Counts:
+    if not trials:
+        return {}
+    with engine_over(file.read_bytes() for file, _ in trials) as engine:
+        chosen = [
+            rule if rule.correlation is None else replace(rule, status="unsupported")
+            for rule in rules
+        ]
+        hits = run(engine, chosen, _ALWAYS).hits.select(["rule", "source_object"]).to_pylist()
+        rows = engine.sql(
+            "select source_object, count(*) as events from events group by source_object"
+        ).to_pylist()
+    totals = {row["source_object"]: row["events"] for row in rows}
+    matched = Counter((row["source_object"], row["rule"]) for row in hits)
+    return {
+        (str(file), number): (totals.get(name, 0), matched[name, number])
+        for place, (file, number) in enumerate(trials)
+        for name in (trial_name(place),)
+    }
+
+
+def _of_correlation(rules: Sequence[Rule], number: int, file: Path) -> tuple[int, int]:
+    with engine_over([file.read_bytes()]) as engine:
+        found = run(engine, only(rules, number), _ALWAYS)
+        total = engine.sql("select count(*) as events from events")["events"][0].as_py()
+    return min(total, 1), min(found.counts.get(number, 0), 1)
+
+
+def _verdict(rule: Rule, trial: _Trial, counts: Counts, number: int) -> Verdict:
     if rule.status != "ok":
         return Verdict(rule, False, [rule.reason or rule.status], 0)
     faults, events = [], 0
-    for kind in (_MATCH, _MISS):
-        files = sorted(folder.glob(f"{kind}*.json"))
+    for kind, files in trial.files.items():
         if not files:
-            faults.append(f"no event in {folder}/{kind}*.json")
+            faults.append(f"no event in {trial.folder}/{kind}*.json")
         for file in files:
-            total, matched = _tried(rules, number, file)
+            total, matched = counts[str(file), number]
             events += total
             if not total:
                 faults.append(f"{file} holds no record")
@@ -89,20 +153,3 @@ def _verdict(rules: Sequence[Rule], number: int, folder: Path) -> Verdict:
             elif kind == _MISS and matched:
                 faults.append(f"{matched} of {total} in {file} should not match, and do")
     return Verdict(rule, not faults, faults, events)
-
-
-def _tried(rules: Sequence[Rule], number: int, file: Path) -> tuple[int, int]:
-    """How many things a file holds that should match, and how many do."""
-    rule = rules[number]
-    if rule.correlation is None:
-        chosen = [rule]
-        at = 0
-    else:
-        chosen, at = list(rules), number
-    with engine_over([file.read_bytes()]) as engine:
-        found = run(engine, chosen, Span(FIRST, LAST, undated=True))
-        total = engine.sql("select count(*) as events from events")["events"][0].as_py()
-    count = found.counts.get(at, 0)
-    if rule.correlation is None:
-        return total, count
-    return min(total, 1), min(count, 1)

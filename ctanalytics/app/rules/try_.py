@@ -19,7 +19,7 @@ from ctanalytics.settings import Settings
 from ctanalytics.sigma.loading import load
 from ctanalytics.sigma.pack import placeholders, places
 from ctanalytics.sigma.rule import Rule
-from ctanalytics.sigma.running import run
+from ctanalytics.sigma.running import only, run
 
 _SAMPLE = 10
 
@@ -69,9 +69,7 @@ def try_(
         rules = load(found_places, placeholders(settings.rules, engine))
         chosen = rules[0] if file.is_file() and len(rules) == 1 else named(rules, rule)
         place = rules.index(chosen)
-        needed = sorted(_below(rules, place))
-        renamed = [rules[one] if one in needed else _off(rules[one]) for one in range(len(rules))]
-        found = run(engine, renamed, span(since, until))
+        found = run(engine, only(rules, place), span(since, until))
     reason = found.faults.get(place) or chosen.reason
     if chosen.status != "ok" or place in found.faults:
         raise RulesError(
@@ -91,21 +89,6 @@ def try_(
         _samples(rows),
         advise(chosen, rows, keep),
     )
-
-
-def _below(rules: Sequence[Rule], place: int) -> set[int]:
-    """A rule and those that it counts."""
-    found = {place}
-    made = rules[place].correlation
-    for below in made.rules if made else ():
-        found |= _below(rules, below)
-    return found
-
-
-def _off(rule: Rule) -> Rule:
-    from dataclasses import replace
-
-    return replace(rule, status="unsupported", condition=None, correlation=None)
 
 
 def _require_kept(rule: Rule, rows: Sequence[dict[str, Any]], keep: Sequence[str]) -> None:
