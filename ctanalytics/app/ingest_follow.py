@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,7 +49,7 @@ def follow(
     agree: Agree | None = None,
     clock: Clock = lambda: dt.datetime.now(dt.UTC),
     pause: Callable[[float], None] = time.sleep,
-) -> Iterator[IngestResult | Setback]:
+) -> Generator[IngestResult | Setback]:
     """Ingest what is there and then what comes, until the iterator is closed.
 
     With a queue a pass is what its messages announce in some seconds, and the buckets are listed

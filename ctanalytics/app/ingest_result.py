@@ -159,6 +159,7 @@ def result(
             where=lake.uri if lake else "",
             mend="this is a fault of ctanalytics: please report it with this message",
         )
+    noted = [note for source in sources for note in source.notes.texts]
     return IngestResult(
         objects_listed=counts.listed,
         objects_ingested=counts.state(*_DONE),
@@ -184,11 +185,11 @@ def result(
         filtered_by_rule=dict(counts.filtered),
         rows_by_table={name: counts.rows[name] for name in INGEST_TABLES if name in counts.rows},
         set_aside=_set_aside(lake, counts.plan_ids),
-        notes=[*said, *(note for source in sources for note in source.notes.texts), *_told(counts)],
+        notes=[*said, *noted, *_told(counts, explained=bool(noted))],
     )
 
 
-def _told(counts: Counts) -> Iterator[str]:
+def _told(counts: Counts, *, explained: bool) -> Iterator[str]:
     """Say what a person should know, above all why nothing came."""
     if counts.rewritten:
         yield (
@@ -203,7 +204,7 @@ def _told(counts: Counts) -> Iterator[str]:
             "bucket that is no source (select * from quarantined where bucket = 'sqs')"
         )
     if not counts.listed:
-        if not counts.received:
+        if not counts.received and not explained:
             yield "nothing was listed: no object lies in the chosen span, accounts, regions"
     elif not new:
         yield f"all {counts.known} objects are known from earlier ingests"

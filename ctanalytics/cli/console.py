@@ -65,6 +65,24 @@ def out(text: str) -> None:
     sys.stdout.write(untrusted.terminal(text, limit=10_000_000) + "\n")
 
 
+def emit_json_line(value: Any) -> None:
+    """Write one result of many as a line of JSON, at once: a pipe's reader waits for it."""
+    sys.stdout.write(json.dumps(value, default=plain) + "\n")
+    sys.stdout.flush()
+
+
+def is_interactive() -> bool:
+    """Tell whether a person can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty() and not shared.quiet
+
+
+def confirmed(question: str) -> bool:
+    """Ask a person for a yes, on stderr."""
+    import typer
+
+    return typer.confirm(untrusted.terminal(question), err=True)
+
+
 def raw(text: str) -> None:
     """Write a result in a machine's format, which escapes by its own rules."""
     sys.stdout.write(text)
@@ -141,10 +159,10 @@ def _cell(value: Any) -> str:
 def progress(description: str, total: int | None = None) -> Iterator[Any]:
     """A progress bar on stderr, on a terminal only.
 
-    Yields an object with `update(completed, text="")`.
+    Yields an object with `update(completed, text="", total=None)`.
     """
     if shared.quiet or not sys.stderr.isatty():
-        yield _Silent()
+        yield Silent()
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -168,10 +186,13 @@ class _Bar:
     bar: Any
     task: Any
 
-    def update(self, completed: int, text: str = "") -> None:
-        self.bar.update(self.task, completed=completed, text=untrusted.one_line(text))
+    def update(self, completed: int, text: str = "", total: int | None = None) -> None:
+        more = {"total": total} if total else {}
+        self.bar.update(self.task, completed=completed, text=untrusted.one_line(text), **more)
 
 
-class _Silent:
-    def update(self, completed: int, text: str = "") -> None:
+class Silent:
+    """In place of a bar where there is no terminal."""
+
+    def update(self, completed: int, text: str = "", total: int | None = None) -> None:
         """Say nothing."""

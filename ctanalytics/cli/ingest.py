@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import dataclasses
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ctanalytics.cli import console
-from ctanalytics.cli.times import moment
+from ctanalytics.cli import console, ingest_progress
+from ctanalytics.cli.times import duration, moment
 
 if TYPE_CHECKING:
-    from ctanalytics.app.ingest import IngestResult, Progress
+    from ctanalytics.app.ingest import IngestResult
+    from ctanalytics.app.ingest_estimate import Estimate
+    from ctanalytics.settings import Settings
+    from ctanalytics.sources.base import Selection
 
 
 def ingest(
@@ -33,6 +38,24 @@ def ingest(
         list[str] | None, typer.Option(help="Only this account; repeatable.")
     ] = None,
     region: Annotated[list[str] | None, typer.Option(help="Only this region; repeatable.")] = None,
+    queue: Annotated[
+        str | None, typer.Option(help="URL of an SQS queue that announces the sources' objects.")
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Keep going: take what comes until stopped.")
+    ] = False,
+    every: Annotated[
+        str | None,
+        typer.Option(help="With --follow and no queue: time between listings [default: 5m]."),
+    ] = None,
+    restore: Annotated[
+        int | None,
+        typer.Option(help="Only ask S3 to restore archived objects, for so many days.", min=1),
+    ] = None,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", help="Don't ask: more than 1 M objects, or a restore, is meant."),
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(help="Processes [default: one for each core].")
     ] = None,
@@ -40,10 +63,7 @@ def ingest(
         bool, typer.Option("--retry", help="Take again what was set aside before.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List and count; write nothing.")
-    ] = False,
-    requester_pays: Annotated[
-        bool, typer.Option("--requester-pays", help="Pay for reading a bucket of requester pays.")
+        bool, typer.Option("--dry-run", help="List, count and estimate; write nothing.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
@@ -51,58 +71,162 @@ def ingest(
 
     Example: ctanalytics ingest s3://central-trail-logs --lake ./lake --since 2026-11-01
     """
-    import dataclasses
-
+    from ctanalytics.app.ingest import chosen
     from ctanalytics.app.ingest import ingest as run
     from ctanalytics.errors import UsageError
 
-    flags = {
-        "lake": lake,
-        "ingest.workers": workers,
-        "source_aws.requester_pays": requester_pays or None,
-    }
-    settings = console.settings_from(flags)
+    settings = console.settings_from(
+        {
+            "lake": lake,
+            "ingest.workers": workers,
+            "ingest.queue": queue,
+            "ingest.follow_seconds": duration(every, "--every"),
+        }
+    )
     sources = source or settings.sources
     if not sources:
         raise UsageError(
             "no source is named", where="SOURCE", mend="name a folder, a file or s3://bucket/prefix"
         )
-    with console.progress("ingest") as bar:
-
-        def show(at: Progress) -> None:
-            bar.update(at.objects, f"{at.objects:,} objects  {at.records:,} records")
-
+    span = {"since": moment(since, "--since"), "until": moment(until, "--until")}
+    narrowed: dict[str, Any] = {**span, "accounts": account or (), "regions": region or ()}
+    if restore is not None:
+        _exclusive("--restore", follow=follow, dry_run=dry_run, retry=retry)
+        _restore(sources, settings, restore, chosen(settings, **narrowed), yes=yes, json=json)
+        return
+    if follow:
+        _exclusive("--follow", dry_run=dry_run, retry=retry)
+        _follow(sources, settings, chosen(settings, **narrowed), yes=yes, json=json)
+        return
+    with ingest_progress.shown() as progress:
         result = run(
             sources,
             console.lake_place(settings),
             settings=settings,
-            since=moment(since, "--since"),
-            until=moment(until, "--until"),
-            accounts=account or (),
-            regions=region or (),
+            queue=settings.ingest.queue,
             retry=retry,
             dry_run=dry_run,
-            progress=show,
+            progress=progress,
+            agree=None if yes else _agree,
+            **narrowed,
         )
     if json:
         console.emit_json(dataclasses.asdict(result))
     else:
-        _print(result, dry_run=dry_run)
+        _print(result)
     for text in result.notes:
         console.note(text)
     if not result.complete:
         raise typer.Exit(3)
 
 
-def _print(result: IngestResult, *, dry_run: bool) -> None:
-    if dry_run:
+def _exclusive(flag: str, **others: bool) -> None:
+    from ctanalytics.errors import UsageError
+
+    for name, given in others.items():
+        if given:
+            other = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{flag} and {other} do not go together", mend="give one of them")
+
+
+def _follow(
+    sources: list[str], settings: Settings, selection: Selection, *, yes: bool, json: bool
+) -> None:
+    """Take pass after pass until a signal comes; the plan under way is finished by the next run."""
+    from ctanalytics.app.ingest_follow import Setback, follow
+
+    passes = follow(
+        sources,
+        console.lake_place(settings),
+        settings=settings,
+        selection=selection,
+        queue=settings.ingest.queue,
+        # Lines, no bar: it would stand on the screen for days, between the results.
+        progress=ingest_progress.Shown(console.Silent()),
+        agree=None if yes else _agree,
+    )
+    try:
+        with closing(passes):
+            for found in passes:
+                if isinstance(found, Setback):
+                    console.fail(found.error)
+                    console.note(f"the next try is in {found.retry_in_seconds:.0f} s")
+                else:
+                    _tell_pass(found, json=json)
+    except KeyboardInterrupt:
+        console.note("stopped; what was begun is finished by the next run")
+
+
+def _tell_pass(result: IngestResult, *, json: bool) -> None:
+    if json:
+        console.emit_json_line(dataclasses.asdict(result))
+    else:
+        _print_pass(result)
+    for text in result.notes:
+        console.note(text)
+
+
+def _restore(
+    sources: list[str],
+    settings: Settings,
+    days: int,
+    selection: Selection,
+    *,
+    yes: bool,
+    json: bool,
+) -> None:
+    from ctanalytics.app.ingest_restore import restore
+
+    result = restore(
+        sources,
+        console.lake_place(settings),
+        days=days,
+        settings=settings,
+        selection=selection,
+        agree=_always if yes else _agree,
+    )
+    if json:
+        console.emit_json(dataclasses.asdict(result))
+    else:
         console.out(
-            f"{result.objects_listed:,} objects listed, {result.objects_skipped:,} known; "
-            f"{result.objects_listed - result.objects_skipped:,} to read, {result.bytes_read:,} bytes; "
-            f"{result.list_requests:,} LIST requests"
+            f"{result.objects_asked:,} archived objects ({result.bytes_asked:,} bytes) are asked "
+            f"for, of {result.objects_listed:,} listed ({result.objects_waiting:,} were asked for "
+            f"before, {result.objects_restored:,} can be read, {result.objects_refused:,} refused); "
+            f"about {result.dollars:,.2f} dollars"
         )
+    for text in result.notes:
+        console.note(text)
+    if result.objects_asked:
+        console.note("restores take hours (Bulk up to 48); the next ingest takes what has come")
+    if not result.complete:
+        raise typer.Exit(3)
+
+
+def _always(_: Estimate) -> bool:
+    return True
+
+
+def _agree(estimate: Estimate) -> bool:
+    """Ask a person; where there is none, it was not agreed to."""
+    if not console.is_interactive():
+        return False
+    more = "" if estimate.complete else "more than "
+    return console.confirmed(
+        f"{more}{estimate.objects:,} objects of {estimate.bytes_total:,} bytes: {more}"
+        f"{estimate.dollars:,.2f} dollars (prices: {estimate.prices}). Go on?"
+    )
+
+
+def _print(result: IngestResult) -> None:
+    if result.estimate:
+        _print_estimate(result, result.estimate)
         return
     rate = result.records_read / result.seconds if result.seconds else 0
+    if result.messages_received:
+        console.out(
+            f"{result.messages_received:,} messages ({result.messages_ignored:,} ignored, "
+            f"{result.messages_parked:,} parked, {result.messages_kept:,} to be tried again)"
+        )
     console.out(
         f"{result.objects_ingested:,} objects ingested of {result.objects_listed:,} listed "
         f"({result.objects_skipped:,} skipped, {result.objects_quarantined:,} quarantined, "
@@ -122,3 +246,25 @@ def _print(result: IngestResult, *, dry_run: bool) -> None:
             ],
             title="set aside",
         )
+
+
+def _print_estimate(result: IngestResult, estimate: Estimate) -> None:
+    console.out(
+        f"{result.objects_listed:,} objects listed, {result.objects_skipped:,} known; "
+        f"{estimate.objects:,} to read, {estimate.bytes_total:,} bytes"
+    )
+    console.out(
+        f"{estimate.list_requests:,} LIST requests made, {estimate.get_requests:,} GET and up to "
+        f"{estimate.kms_requests:,} KMS requests to make: at most {estimate.dollars:,.4f} dollars "
+        f"(prices: {estimate.prices}; transfer within the region is free)"
+    )
+    console.out(f"about {ingest_progress.span(estimate.seconds)} of reading")
+
+
+def _print_pass(result: IngestResult) -> None:
+    messages = f"{result.messages_received:,} messages, " if result.messages_received else ""
+    console.out(
+        f"{messages}{result.objects_listed:,} objects listed, {result.objects_ingested:,} ingested; "
+        f"{result.records_written:,} events written, {result.records_duplicate:,} duplicate, "
+        f"{result.records_quarantined:,} quarantined; {result.seconds:.1f} s"
+    )

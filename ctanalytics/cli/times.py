@@ -26,6 +26,23 @@ def moment(text: str | None, flag: str) -> dt.datetime | None:
     return found.replace(tzinfo=found.tzinfo or dt.UTC).astimezone(dt.UTC)
 
 
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def duration(text: str | None, flag: str) -> float | None:
+    """Read 30s, 5m, 1h or 1d as seconds; None stays None.
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    if text is None:
+        return None
+    number, unit = text[:-1], text[-1:]
+    if unit in _UNITS and number.isascii() and number.isdigit() and int(number) > 0:
+        return float(int(number) * _UNITS[unit])
+    raise UsageError(f"{text!r} is not a duration", where=flag, mend="write 30s, 5m, 1h or 1d")
+
+
 def day(text: str, flag: str) -> tuple[dt.datetime, dt.datetime]:
     """Read a date as the UTC day from its midnight up to the next."""
     found = moment(text, flag)

@@ -3,85 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctanalytics.errors import SourceDenied
 from ctanalytics.records import object_key
-from ctanalytics.records.object_key import log_key
-from ctanalytics.sources.base import LogObject, Notes, Selection
-from ctanalytics.sources.s3_layout import Folder, Layout, Walker
-
-DAY = dt.datetime(2024, 5, 1, 13, 5, tzinfo=dt.UTC)
-ORGANIZATION = "o-a1b2c3d4e5"
-
-
-@dataclass
-class Bucket:
-    """What S3 answers to a listing with a delimiter, counted."""
-
-    keys: list[str]
-    denied: frozenset[str] = frozenset()
-    looks: int = 0
-    notes: Notes = field(default_factory=Notes)
-
-    def look(self, prefix: str) -> Folder:
-        self.looks += 1
-        if prefix in self.denied:
-            raise SourceDenied("denied")
-        folders, objects = set(), []
-        for key in self.keys:
-            if key.startswith(prefix):
-                name, slash, _ = key[len(prefix) :].partition("/")
-                if slash:
-                    folders.add(name)
-                else:
-                    objects.append(LogObject("b", key, "", 0, DAY))
-        return Folder(sorted(folders), objects)
-
-    def layout(self, prefix: str, selection: Selection) -> Layout:
-        with ThreadPoolExecutor(4) as pool:
-            return Walker(self.look, pool, selection, self.notes).layout(prefix)
-
-    def listed(self, prefix: str, selection: Selection) -> list[str]:
-        """The keys that the layout leads to, as often as they are met."""
-        made = self.layout(prefix, selection)
-        found = [one.key for one in made.loose if selection.takes(one.key)]
-        for leaf in made.leaves:
-            for key in self.keys:
-                within = key.startswith(leaf.prefix) and key > leaf.start_after
-                before_end = not leaf.last or key[: len(leaf.last)] <= leaf.last
-                if within and before_end and (not leaf.check or selection.takes(key)):
-                    found.append(key)
-        return found
-
+from ctanalytics.sources.base import Selection
+from tests.sources.buckets import DAY, ORGANIZATION, Bucket, built, organization
 
 ACCOUNTS = ("111122223333", "444455556666", "555555555555")
 REGIONS = ("eu-west-1", "us-gov-west-1", "cn-north-1", "me-central-1")
-
-
-def built(
-    account: str,
-    region: str,
-    day: int,
-    kind: str,
-    organization: str | None,
-    prefix: str,
-    unique: str,
-) -> str:
-    return log_key(
-        account_id=account,
-        aws_region=region,
-        delivered=DAY + dt.timedelta(days=day),
-        unique=unique,
-        kind=kind,
-        organization=organization,
-        prefix=prefix,
-    )
 
 
 KEYS = st.builds(
@@ -126,20 +57,9 @@ def test_a_bucket_of_another_layout_is_listed_whole(keys: list[str]) -> None:
     assert sorted(Bucket(sorted(keys)).listed("", Selection())) == sorted(keys)
 
 
-def organization(accounts: int, kinds: Iterable[str]) -> Bucket:
-    regions = [f"eu-west-{number}" for number in range(1, 18)]
-    keys = [
-        built(f"{account:012}", region, 0, kind, ORGANIZATION, "", "x")
-        for account in range(accounts)
-        for region in regions
-        for kind in kinds
-    ]
-    return Bucket(sorted(keys))
-
-
 def test_a_pass_over_an_organization_costs_a_list_for_each_account_and_region() -> None:
     accounts, regions = 40, 17
-    bucket = organization(accounts, ["log"])
+    bucket = organization(accounts)
     leaves = bucket.layout("", Selection(since=DAY)).leaves
     # The bucket, AWSLogs/, the organization; kinds and regions of each account.
     assert bucket.looks == 3 + 2 * accounts
@@ -149,7 +69,7 @@ def test_a_pass_over_an_organization_costs_a_list_for_each_account_and_region() 
 
 
 def test_named_accounts_and_regions_need_no_listing_rights_above_them() -> None:
-    bucket = organization(3, ["log"])
+    bucket = organization(3)
     bucket.denied = frozenset({"", "AWSLogs/"})
     direct = Bucket([key.replace(f"{ORGANIZATION}/", "") for key in bucket.keys], bucket.denied)
     chosen = Selection(accounts=frozenset({"000000000001"}), regions=frozenset({"eu-west-2"}))
