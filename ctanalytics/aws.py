@@ -59,7 +59,7 @@ def client(
 ) -> STSClient: ...
 @overload
 def client(
-    service: Literal["cloudtrail", "organizations"],
+    service: Literal["cloudtrail", "ec2", "organizations"],
     aws: Aws,
     *,
     region: str | None = None,

@@ -13,12 +13,13 @@ from typing import Any, Final
 import pyarrow as pa
 
 from ctanalytics.app.ingest_seen import Seen
+from ctanalytics.app.ingest_staged import StagedSource, source_of
 from ctanalytics.lake import ledger, staging, treatment
 from ctanalytics.lake.decode import Decoder, Fault, Limits, Outcome
 from ctanalytics.lake.store import store_from
 from ctanalytics.lake.treatment import Treatment
 from ctanalytics.records import object_key, schema
-from ctanalytics.sources.base import FAULTS, Fetched, LogObject, Source, Unread, source_from
+from ctanalytics.sources.base import FAULTS, Fetched, LogObject, Source, Unread
 
 _PROBE_FILE: Final = "ConfigWritabilityCheckFile"
 
@@ -79,7 +80,7 @@ def decode_part(part: dict[str, Any]) -> dict[str, Any]:
 def _decode_part(part: dict[str, Any]) -> dict[str, Any]:
     limits = part["limits"]
     now = dt.datetime.fromisoformat(part["now"])
-    source = source_from(part["source"])
+    source = source_of(part["source"], part["store"])
     treated = treatment.from_spec(part["treatment"])
     decoder, seen = _decoder(part, treated), Seen()
     rows: list[dict[str, Any]] = []
@@ -146,7 +147,7 @@ def _staged(
 
 
 def _fetched(
-    source: Source, objects: list[dict[str, Any]], limits: dict[str, Any]
+    source: Source | StagedSource, objects: list[dict[str, Any]], limits: dict[str, Any]
 ) -> Iterator[tuple[dict[str, Any], Fetched | None]]:
     """Objects with their bytes, in order; from S3 several requests are under way at a time."""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
-from ctanalytics.app import ingest_estimate, ingest_queue, ingest_relist
+from ctanalytics.app import ingest_estimate, ingest_lookup, ingest_queue, ingest_relist
 from ctanalytics.app.ingest_result import Agree, IngestResult, Report, result
 from ctanalytics.app.ingest_run import Run
 from ctanalytics.engines.executor import Executor
@@ -17,6 +17,7 @@ from ctanalytics.errors import LakeMissing, SourceDenied, UsageError
 from ctanalytics.lake.lake import Lake
 from ctanalytics.settings import Settings
 from ctanalytics.sources.base import Selection, Source, open_source
+from ctanalytics.sources.lookup import LookupSource
 from ctanalytics.sources.queue import Held, Queue
 from ctanalytics.sources.s3 import S3Source
 
@@ -131,6 +132,9 @@ def once(
 
 
 def _list(run: Run, source: Source, order: Order, now: dt.datetime, *, queue: bool) -> None:
+    if isinstance(source, LookupSource):
+        ingest_lookup.take(run, source, order.selection, now)
+        return
     if not isinstance(source, S3Source):
         run.take(source, source.list(order.selection))
         return

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from ctanalytics.app import ingest_estimate, ingest_park, ingest_plan
+from ctanalytics.app import ingest_estimate, ingest_park, ingest_payload, ingest_plan
 from ctanalytics.app.ingest_ahead import Ahead
 from ctanalytics.app.ingest_part import listed
+from ctanalytics.app.ingest_payload import Payload
 from ctanalytics.app.ingest_plan import PlanDone
 from ctanalytics.app.ingest_result import Agree, Counts, Progress, Report
+from ctanalytics.app.ingest_staged import SPEC
 from ctanalytics.engines.executor import Executor
 from ctanalytics.engines.local import cores
 from ctanalytics.errors import LakeError, SourceError, UsageError
@@ -105,6 +107,17 @@ class Run:
             # Another ingest had the number; what it leaves has to be settled first.
             self.settle()
 
+    def take_payloads(self, payloads: Sequence[Payload]) -> None:
+        """Ingest what was fetched already; it waits in the lake for whoever finishes the plan."""
+        self.counts.listed += len(payloads)
+        work = ingest_payload.described(payloads)
+
+        def stage(plan_id: int, todo: Sequence[dict[str, Any]]) -> None:
+            ingest_payload.stage(self.lake.store, plan_id, payloads, todo)
+
+        while not self._claimed(SPEC, work, "objects", stage):
+            self.settle()
+
     def park(self, source: dict[str, Any], messages: list[dict[str, Any]]) -> None:
         """Set messages aside that can't be understood.
 
@@ -173,11 +186,21 @@ class Run:
         """Claim the next plan number for these objects and run it; False when it was taken."""
         return self._claimed(source.spec(), objects, "objects")
 
-    def _claimed(self, source: dict[str, Any], work: list[dict[str, Any]], name: str) -> bool:
+    def _claimed(
+        self,
+        source: dict[str, Any],
+        work: list[dict[str, Any]],
+        name: str,
+        stage: Callable[[int, Sequence[dict[str, Any]]], None] | None = None,
+    ) -> bool:
         plan_id = plans.roll_forward(self.lake)
         with self.lake.lease(plans.lease_name(plan_id), wait_seconds=_WAIT_SECONDS) as lease:
             # Since they were listed, another ingest may have read some of them.
             todo = self._to_read(work)
+            if stage and todo:
+                if plans.version(self.lake) >= plan_id:
+                    return False
+                stage(plan_id, todo)
             plan = {
                 "plan_id": plan_id,
                 "owner": lease.holder,

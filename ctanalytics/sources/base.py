@@ -201,22 +201,25 @@ class Source(Protocol):
 
 
 def open_source(text: str, aws: settings.Aws) -> Source:
-    """Return the source that a user named: a folder, a file, or s3://bucket/prefix.
+    """Return the source that a user named: a folder, a file, s3://bucket/prefix, lookup-events.
 
     Raises:
         UsageError: it is none of these.
         SourceMissing: there is no such folder or file.
     """
     from ctanalytics.aws import bucket_of
+    from ctanalytics.sources import lookup
     from ctanalytics.sources.folder import FolderSource
     from ctanalytics.sources.s3 import S3Source
 
     place = bucket_of(text)
     if place is not None:
         return S3Source(text, *place, aws)
+    if text == lookup.NAME:
+        return lookup.LookupSource(aws)
     if "://" in text or text.startswith("arn:") or not text:
         raise UsageError(
-            "a source is a folder, a file or s3://bucket/prefix",
+            "a source is a folder, a file, a pattern, s3://bucket/prefix or lookup-events",
             where=text,
             mend="name one of these; of a trail, give the bucket it delivers to",
         )
