@@ -1,0 +1,1 @@
+"""How well the detectors detect: simulated rates, public series, throughput."""
