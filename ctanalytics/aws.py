@@ -13,7 +13,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from ctanalytics import untrusted
+from ctanalytics import aws_get, untrusted
 from ctanalytics._version import __version__
 from ctanalytics.aws_errors import explain
 from ctanalytics.errors import SettingsError
@@ -158,10 +158,6 @@ def ca_bundle(aws: Aws) -> str | None:
     return str(found) if found else None
 
 
-class TooLarge(Exception):
-    """An object is larger than its reader allows; the argument is its size in bytes."""
-
-
 def read_object(
     s3: S3Client,
     bucket: str,
@@ -170,25 +166,37 @@ def read_object(
     if_match: str | None = None,
     max_bytes: int | None = None,
     requester_pays: bool = False,
+    many: bool = False,
 ) -> bytes:
     """Read an object whole; a body that breaks off is asked for again.
 
+    Args:
+        many: it is one of very many that are there: each costs less, one that is not costs two
+            requests.
+
     Raises:
-        TooLarge: it has more than max_bytes; none of them was read.
+        aws_get.TooLarge: it has more than max_bytes; none of them was read.
         botocore's ClientError and BotoCoreError: see `aws_errors` and `explain`.
     """
     from botocore.exceptions import HTTPClientError, IncompleteReadError
 
     condition: dict[str, Any] = {"IfMatch": if_match} if if_match else {}
+    headers = {"If-Match": if_match} if if_match else {}
     if requester_pays:
-        condition["RequestPayer"] = "requester"
+        condition["RequestPayer"] = headers["x-amz-request-payer"] = "requester"
+    if many:
+        found = aws_get.get(s3, bucket, key, headers, max_bytes=max_bytes)
+        if found is not None:
+            return found
     for attempt in range(1, BODY_ATTEMPTS + 1):
         try:
             answer = s3.get_object(Bucket=bucket, Key=key, **condition)
             if max_bytes is not None and answer["ContentLength"] > max_bytes:
                 answer["Body"].close()
-                raise TooLarge(answer["ContentLength"])
+                raise aws_get.TooLarge(answer["ContentLength"])
             body: bytes = answer["Body"].read()
+            if many:
+                aws_get.learn(s3, bucket, key)
             return body
         except (HTTPClientError, IncompleteReadError):
             if attempt == BODY_ATTEMPTS:
@@ -278,7 +286,7 @@ def _client(
     session = _session(aws, environment)
     try:
         make: Any = session.client
-        return make(
+        made = make(
             service,
             region_name=region or None,
             endpoint_url=aws.endpoint_url or None,
@@ -294,6 +302,9 @@ def _client(
             where=aws.endpoint_url or region or aws.region,
             mend="correct the region, the endpoint_url or AWS_ENDPOINT_URL",
         ) from error
+    if service == "s3":
+        aws_get.watch(made)
+    return made
 
 
 def _config(connections: int) -> Any:

@@ -16,6 +16,7 @@ import msgspec
 from ctanalytics import aws as amazon
 from ctanalytics import settings, untrusted
 from ctanalytics.aws_errors import SOURCE, Explanation, aws_errors, explain
+from ctanalytics.aws_get import TooLarge
 from ctanalytics.errors import SourceDenied, SourceMissing, UsageError
 from ctanalytics.sources.base import (
     BATCH,
@@ -39,7 +40,7 @@ Restoring = Literal["asked", "waiting", "refused"]
 """What became of a request to restore: accepted, made before and under way, or not allowed."""
 
 _THREADS: Final = 16  # stretches listed at a time; each holds at most two pages of objects
-_CONNECTIONS: Final = 32
+_CONNECTIONS: Final = 64
 _THROTTLED_ATTEMPTS: Final = 6  # each of them is already repeated by botocore
 _OBJECT_FAULTS: Final = frozenset({"gone", "denied", "changed", "archived"})
 
@@ -130,8 +131,9 @@ class S3Source:
                         if_match=f'"{obj.etag}"' if obj.etag else None,
                         max_bytes=max_bytes,
                         requester_pays=bool(self._payer),
+                        many=True,
                     )
-                except amazon.TooLarge as error:
+                except TooLarge as error:
                     # What named it gave no size, or a wrong one.
                     return Unread("too_large", f"{error} bytes, the limit is {max_bytes}")
                 except (ClientError, BotoCoreError) as error:
