@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ctanalytics._version import __version__
 
 if TYPE_CHECKING:
+    from ctanalytics.app.bundle.create import BundleResult, bundle
+    from ctanalytics.app.bundle.verify import VerifyResult, verify
     from ctanalytics.app.detect import DetectResult, detect
     from ctanalytics.app.emit import EmitResult, emit
     from ctanalytics.app.ingest import IngestResult, ingest
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from ctanalytics.settings import Settings
 
 _HOMES = {
+    "BundleResult": "app.bundle.create",
     "CtanalyticsError": "errors",
     "Decoded": "lake.decode",
     "DetectResult": "app.detect",
@@ -34,6 +37,8 @@ _HOMES = {
     "Settings": "settings",
     "SimulateResult": "app.simulate",
     "ValidateResult": "app.validate",
+    "VerifyResult": "app.bundle.verify",
+    "bundle": "app.bundle.create",
     "decode": "lake.decode",
     "detect": "app.detect",
     "emit": "app.emit",
@@ -42,9 +47,11 @@ _HOMES = {
     "report": "app.report",
     "simulate": "app.simulate",
     "validate": "app.validate",
+    "verify": "app.bundle.verify",
 }
 
 __all__ = [
+    "BundleResult",
     "CtanalyticsError",
     "Decoded",
     "DetectResult",
@@ -55,7 +62,9 @@ __all__ = [
     "Settings",
     "SimulateResult",
     "ValidateResult",
+    "VerifyResult",
     "__version__",
+    "bundle",
     "decode",
     "detect",
     "emit",
@@ -64,6 +73,7 @@ __all__ = [
     "report",
     "simulate",
     "validate",
+    "verify",
 ]
 
 

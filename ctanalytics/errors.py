@@ -14,6 +14,7 @@ CtanalyticsError                 exit 1
 ├── RulesError                   rules can't be found
 ├── DetectError                  a detector could not run at all
 ├── EmitError                    a target can't be reached or refuses
+├── CaseError                    a case bundle can't be written or read
 └── ReportError                  a report can't be written
 """
 
@@ -104,3 +105,7 @@ class EmitError(CtanalyticsError):
 
 class ReportError(CtanalyticsError):
     """A report can't be written."""
+
+
+class CaseError(CtanalyticsError):
+    """A case bundle can't be written, or is none."""

@@ -57,6 +57,8 @@ def _walk(command: Any, name: str) -> Iterator[tuple[str, Any]]:
     if inner is None:
         yield name, command
         return
+    if any(parameter.name == "json" for parameter in command.params):
+        yield name, command  # a command that has commands below it
     for key in sorted(inner):
         yield from _walk(inner[key], f"{name} {key}")
 

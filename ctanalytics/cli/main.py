@@ -15,10 +15,12 @@ import typer
 
 from ctanalytics._version import __version__
 from ctanalytics.cli import console
+from ctanalytics.cli.bundle import create as bundle_create
+from ctanalytics.cli.bundle import verify as bundle_verify
 from ctanalytics.cli.detect import detect
 from ctanalytics.cli.emit import emit
 from ctanalytics.cli.ingest import ingest
-from ctanalytics.cli.lake import info
+from ctanalytics.cli.lake import check, compact, expire, export, info, vacuum
 from ctanalytics.cli.query import query
 from ctanalytics.cli.report import report
 from ctanalytics.cli.rules import coverage as rules_coverage
@@ -39,6 +41,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+bundle_app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
+app.add_typer(bundle_app, name="bundle")
 lake_app = typer.Typer(help="Look after a lake.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(lake_app, name="lake")
 rules_app = typer.Typer(
@@ -130,10 +134,20 @@ app.command("simulate")(command(simulate))
 app.command("detect")(command(detect, role_of="lake_aws"))
 app.command("emit")(command(emit, role_of="emit_aws"))
 app.command("report")(command(report, role_of="lake_aws"))
+bundle_app.callback()(command(bundle_create.bundle))
+bundle_app.command("verify")(command(bundle_verify.verify))
 app.command("validate")(command(validate))
 app.command("query")(command(query, role_of="lake_aws"))
 app.command("views")(command(views, role_of="lake_aws"))
-lake_app.command("info")(command(info.info, role_of="lake_aws"))
+for verb in (
+    info.info,
+    compact.compact,
+    expire.expire,
+    vacuum.vacuum,
+    check.check,
+    export.export,
+):
+    lake_app.command(verb.__name__)(command(verb, role_of="lake_aws"))
 
 rules_app.command("list")(command(rules_list.list_, role_of="lake_aws"))
 rules_app.command("show")(command(rules_show.show, role_of="lake_aws"))

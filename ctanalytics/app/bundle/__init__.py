@@ -1,0 +1,1 @@
+"""Case bundles: made and checked."""
