@@ -53,7 +53,7 @@ def of_ingest(
         list_requests=lists,
         get_requests=gets,
         kms_requests=gets,
-        dollars=round(lists * price["list"] + gets * (price["get"] + price["kms"]), 4),
+        dollars=round(lists * price["list"] + gets * (price["get"] + price["kms"]), 6),
         seconds=round(seconds / workers, 1),
         prices=_of_when(found),
         complete=complete,
@@ -80,7 +80,7 @@ def of_restore(sizes: dict[str, tuple[int, int]], tier: str, lists: int) -> Esti
         list_requests=lists,
         get_requests=0,
         kms_requests=0,
-        dollars=round(dollars, 4),
+        dollars=round(dollars, 6),
         seconds=0.0,
         prices=_of_when(found),
     )

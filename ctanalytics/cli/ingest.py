@@ -192,7 +192,7 @@ def _restore(
             f"{result.objects_asked:,} archived objects ({result.bytes_asked:,} bytes) are asked "
             f"for, of {result.objects_listed:,} listed ({result.objects_waiting:,} were asked for "
             f"before, {result.objects_restored:,} can be read, {result.objects_refused:,} refused); "
-            f"about {result.dollars:,.2f} dollars"
+            f"about {_dollars(result.dollars)}"
         )
     for text in result.notes:
         console.note(text)
@@ -213,8 +213,12 @@ def _agree(estimate: Estimate) -> bool:
     more = "" if estimate.complete else "more than "
     return console.confirmed(
         f"{more}{estimate.objects:,} objects of {estimate.bytes_total:,} bytes: {more}"
-        f"{estimate.dollars:,.2f} dollars (prices: {estimate.prices}). Go on?"
+        f"{_dollars(estimate.dollars)} (prices: {estimate.prices}). Go on?"
     )
+
+
+def _dollars(amount: float) -> str:
+    return f"{amount:,.2f} dollars" if amount >= 0.01 or not amount else "less than a cent"
 
 
 def _print(result: IngestResult) -> None:
@@ -255,7 +259,7 @@ def _print_estimate(result: IngestResult, estimate: Estimate) -> None:
     )
     console.out(
         f"{estimate.list_requests:,} LIST requests made, {estimate.get_requests:,} GET and up to "
-        f"{estimate.kms_requests:,} KMS requests to make: at most {estimate.dollars:,.4f} dollars "
+        f"{estimate.kms_requests:,} KMS requests to make: {_dollars(estimate.dollars)} at most "
         f"(prices: {estimate.prices}; transfer within the region is free)"
     )
     console.out(f"about {ingest_progress.span(estimate.seconds)} of reading")
