@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # spreadsheets take full-width signs too
+FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # spreadsheets take full-width signs too
 _SAFE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -71,4 +71,4 @@ def sql_text(value: str) -> str:
 
 def spreadsheet(value: str) -> str:
     """Keep a CSV cell from being read as a formula: what could begin one gets a quote before it."""
-    return "'" + value if value[:1] in _FORMULA else value
+    return "'" + value if value[:1] in FORMULA else value

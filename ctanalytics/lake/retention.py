@@ -20,7 +20,7 @@ from ctanalytics.settings import Care
 RECORDS: Final = ("events", "event_conflicts", "aws_insights", "aggregated_events", "quarantine")
 """Tables with what log files hold; the last has the bytes of what could not become rows."""
 
-LEDGER: Final = ("log_files", "file_verdicts")
+LEDGER: Final = ("log_files", "duplicates", "file_verdicts")
 """Tables about log files."""
 
 FINDINGS: Final = ("anomalies", "outbox")
@@ -29,6 +29,7 @@ FINDINGS: Final = ("anomalies", "outbox")
 _TIMES: Final = {
     "quarantine": ("quarantined_at",),
     "log_files": ("delivery_date", "ingested_at"),
+    "duplicates": ("day",),
     "file_verdicts": ("delivered_at", "covers_until", "validated_at"),
     "anomalies": ("ended_at", "detected_at"),
     "outbox": ("at",),

@@ -85,14 +85,15 @@ def expire(
     with here.lease(maintenance.LEASE):
         gone = [_expired(here, name, before, undated, settings.care) for name in tables]
         result = _result(gone, before, False)
+        known = maintenance.remembered(here, "expire") or {}
         maintenance.remember(
             here,
             "expire",
             {
                 "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-                "before": before.isoformat(),
+                "before": max(before.isoformat(), known.get("before", "")),
                 "rows": result.rows,
-                "ledger": ledger,
+                "ledger": ledger or known.get("ledger", False),
             },
         )
     return result
