@@ -15,7 +15,7 @@ from ctanalytics.app.ingest_part import decode_part
 from ctanalytics.app.ingest_staged import source_of
 from ctanalytics.engines.executor import Executor
 from ctanalytics.lake import ledger as ledgers
-from ctanalytics.lake import plans, replacing, staging, treatment
+from ctanalytics.lake import forgotten, plans, replacing, staging, treatment
 from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.layout import PARTITION, TABLES
 from ctanalytics.lake.merge import merge, write
@@ -82,7 +82,7 @@ def run(
     limits = ingest_memory.within(settings.ingest)
     how = {
         "limits": msgspec.to_builtins(limits),
-        "treatment": treatment.spec(settings),
+        "treatment": treatment.spec(settings, forgotten.entries(lake.store)),
         # Of who does the work: the plan may be of a process with other settings.
         "settings_hash": treatment.digest(settings),
     }
@@ -109,7 +109,7 @@ def run(
         found.sort(key=lambda add: (add["partition"] or "", add["path"]))
     result = {"plan_id": plan_id, "adds": done.adds, "rows": done.rows}
     if replaced:
-        result["replaced"] = sorted(replaced)
+        result |= {"replaced": sorted(replaced), "spared": sorted(replacing.spared(lake.store))}
     done.won = plans.conclude(lake, plan_id, result)
     return done
 
@@ -148,6 +148,7 @@ def _merge_parts(
     replaced: frozenset[str],
 ) -> Iterator[dict[str, Any]]:
     names = f"{staging.folder(plan_id)}replaced.arrow" if replaced else None
+    spared = replacing.spared(lake.store)
     if names:
         replacing.save(lake.store, names, replaced)
     staged: dict[tuple[str, str | None], list[dict[str, Any]]] = {}
@@ -169,7 +170,7 @@ def _merge_parts(
             "date": date,
             "staged": staged[table, date],
             "merge_bytes": limits.merge_bytes,
-            "replaced": names,
+            "replaced": None if table in spared else names,
             "existing": existing[table].get(date, []) if date else [],
             "conflicts": existing["event_conflicts"].get(date, []) if date else [],
         }

@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow as pa
 
 from ctanalytics.lake.columns import plain
-from ctanalytics.lake.redact_compare import as_hidden, paths_of
+from ctanalytics.lake.redact_compare import as_hidden, is_forgotten, paths_of
 from ctanalytics.records.schema import JSON_FIELDS
 
 KEY_COLUMNS: Final = ("account_id", "event_id", "record_sha256", "record")
@@ -158,6 +158,10 @@ def distinct(conflicts: pa.Table, known: Iterable[pa.Table]) -> pa.Table:
         frame = frame.join(
             _content(table, paths), on=names, how="anti", nulls_equal=True, maintain_order="left"
         )
+        forgotten = keys(table).filter(is_forgotten(table))
+        if len(forgotten):  # whose content can't be compared any more
+            again = keys(conflicts).join(forgotten, on=["account", "key"], how="semi")
+            frame = frame.join(again.select("row"), on="row", how="anti", maintain_order="left")
     return _take(conflicts, frame["row"])
 
 
@@ -198,6 +202,8 @@ def _different(rows: pa.Table, others: pa.Table, pairs: pl.DataFrame) -> pl.Seri
     paths = frozenset() if same.all() else paths_of(ones, their)
     if paths:
         same = same | _same(as_hidden(ones, paths), as_hidden(their, paths))
+    if not same.all():
+        same = same | is_forgotten(ones) | is_forgotten(their)
     return pairs["row"].filter(~same)
 
 

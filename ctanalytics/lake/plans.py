@@ -62,7 +62,8 @@ def fold(lake: Lake, plan_id: int) -> None:
     except FileNotFoundError:
         return  # somebody else folded it
     for name in INGEST_TABLES:
-        replaced = frozenset(result.get("replaced", ()))
+        spared = name in result.get("spared", ())
+        replaced = frozenset(() if spared else result.get("replaced", ()))
         replacing.commit(lake, name, plan_id, result["adds"].get(name, []), replaced)
     forget(lake, plan_id)
 

@@ -6,11 +6,16 @@ import functools
 from collections.abc import Iterable
 from typing import Any, Final
 
+import polars as pl
 import pyarrow as pa
 
 from ctanalytics.lake.redact import MASK, Redactor, UnscannableError, rules
 from ctanalytics.lake.redact_records import PATHS_SEPARATOR
 from ctanalytics.records import schema
+
+FORGOTTEN: Final = "forgotten()"
+"""Stands among the masked paths of a row that an erasure request has changed: no copy of its event
+can be compared with it any more."""
 
 _TEXTS: Final = {column: key for key, column in schema.STRING_FIELDS.items()}
 _JSON: Final = {
@@ -35,7 +40,15 @@ def paths_of(*tables: pa.Table) -> frozenset[str]:
         if "masked_paths" in table.column_names:
             texts = table["masked_paths"].unique().drop_null().to_pylist()
             found.update(path for text in texts for path in text.split(PATHS_SEPARATOR))
-    return frozenset(found)
+    return frozenset(found - {FORGOTTEN})
+
+
+def is_forgotten(rows: pa.Table) -> pl.Series:
+    """Tell of each row whether an erasure request has changed it."""
+    if "masked_paths" not in rows.column_names:
+        return pl.Series([False] * len(rows), dtype=pl.Boolean)
+    texts = pl.Series(pl.from_arrow(rows["masked_paths"].cast(schema.TEXT)))
+    return texts.str.contains(FORGOTTEN, literal=True).fill_null(False)
 
 
 def as_hidden(rows: pa.Table, paths: Iterable[str]) -> pa.Table:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ctanalytics.lake import rewrite
+from ctanalytics.lake import forgotten, rewrite
 from ctanalytics.lake.layout import TABLES
+from ctanalytics.lake.redact_compare import is_forgotten
 from ctanalytics.lake.store import Store
 
 if TYPE_CHECKING:
@@ -39,12 +40,24 @@ def commit(
     rewrite.rewrite(
         lake,
         table,
-        lambda rows: without(rows, replaced, plan_id),
+        lambda rows: (without(rows, replaced, plan_id), 0),
         lambda rows: bool(pc.any(_old(rows, replaced, plan_id)).as_py()),
         columns,
         why="reingest",
         adds=adds,
         plan_id=plan_id,
+    )
+
+
+def spared(store: Store) -> frozenset[str]:
+    """Return the tables whose rows are not replaced, since an erasure may have changed any row.
+
+    Unlike events, these don't tell which rows were changed.
+    """
+    return (
+        frozenset(("aws_insights", "aggregated_events"))
+        if forgotten.entries(store)
+        else frozenset()
     )
 
 
@@ -62,8 +75,9 @@ def without_each(
 
 
 def _columns(table: str) -> tuple[str, ...]:
-    named = "source_object" in TABLES[table].schema.names
-    return ("source_object", "plan_id") if named else ("bucket", "key", "plan_id")
+    names = TABLES[table].schema.names
+    wanted = ("source_object", "bucket", "key", "plan_id", "masked_paths")
+    return tuple(name for name in wanted if name in names)
 
 
 def _old(rows: pa.Table, replaced: frozenset[str], plan_id: int) -> Any:
@@ -76,7 +90,11 @@ def _old(rows: pa.Table, replaced: frozenset[str], plan_id: int) -> Any:
             rows["bucket"].cast(pa.string()), rows["key"].cast(pa.string()), "/"
         )
     among = pc.is_in(names, pa.array(sorted(replaced), pa.string()))
-    return pc.fill_null(pc.and_(among, pc.less(rows["plan_id"], plan_id)), False)
+    old = pc.fill_null(pc.and_(among, pc.less(rows["plan_id"], plan_id)), False)
+    if "masked_paths" not in rows.column_names:
+        return old
+    # What an erasure request has changed stays: read again, it would be as it was.
+    return pc.and_(old, pa.array(~is_forgotten(rows).to_numpy()))
 
 
 def save(store: Store, path: str, replaced: frozenset[str]) -> None:

@@ -22,8 +22,9 @@ from ctanalytics.settings import Care
 if TYPE_CHECKING:
     from ctanalytics.lake.lake import Lake
 
-Change = Callable[[pa.Table], pa.Table]
-"""Rows of a file -> those that are to be there instead, with the same columns."""
+Change = Callable[[pa.Table], tuple[pa.Table, int]]
+"""Rows of a file -> those that are to be there instead, with the same columns, and how many of
+these are changed."""
 
 Touches = Callable[[pa.Table], bool]
 """Whether a change would do something to rows, of which it sees some columns."""
@@ -40,6 +41,7 @@ class Rewritten:
     rows_before: int = 0
     """Rows of the files that were written again."""
     rows_after: int = 0
+    rows_changed: int = 0
 
 
 def rewrite(
@@ -130,7 +132,8 @@ def _written(
         with writer:
             for rows in compacted.read(lake.store, seen.table, [file.path]):
                 made.rows_before += len(rows)
-                left = change(rows)
+                left, changed = change(rows)
+                made.rows_changed += changed
                 if len(left):
                     writer.write(left.unify_dictionaries())
         made.adds += writer.adds

@@ -6,10 +6,12 @@ spec, of a plan or of the ledger: a worker reads it where the settings say.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,10 +20,15 @@ import pyarrow as pa
 
 from ctanalytics.errors import SettingsError
 from ctanalytics.lake import drop
+from ctanalytics.lake.forgotten import Forgotten
 from ctanalytics.lake.redact import Redactor, UnscannableError, rules
 from ctanalytics.lake.redact_records import RecordRedactor
 from ctanalytics.settings import Drop, Settings
 
+FORGOTTEN_RULE: Final = "forgotten"
+"""Under this name records are counted that an erasure request takes out."""
+
+_NOT_KEPT: Final = b"(not kept: the lake has erasure requests to keep to)"
 KEY_VARIABLE: Final = "CTANALYTICS_REDACT_KEY"
 _SHORTEST_KEY: Final = 16
 
@@ -33,10 +40,14 @@ class Treatment:
     Args:
         redactor: None hides nothing.
         drops: rules that leave records out.
+        forgotten: erasure requests that new rows are held against.
+        key: of hashes, where there is one.
     """
 
     redactor: RecordRedactor | None = None
     drops: tuple[Drop, ...] = ()
+    forgotten: Forgotten = field(default_factory=Forgotten)
+    key: bytes | None = field(default=None, repr=False)
 
     def hide(self, content: bytes, records: list[Any]) -> None:
         """Hide values in the typed records of one file."""
@@ -57,16 +68,32 @@ class Treatment:
 
     def set_aside(self, text: bytes) -> bytes:
         """Return what of a text may be kept in the quarantine."""
+        if any(entry["kind"] != "account" for entry in self.forgotten.entries):
+            return _NOT_KEPT  # the subject can be known again in a column, not in a broken text
         return text if self.redactor is None else self.redactor.redactor.kept(text)
 
     def keep(self, events: pa.Table) -> tuple[pa.Table, drop.Dropped]:
         """Return the rows that stay, and what was left out."""
-        return drop.drop(events, self.drops)
+        rows, dropped = drop.drop(events, self.drops)
+        if self.forgotten.entries and len(rows):
+            rows, gone = self.forgotten.apply(rows, self._hashed if self.key else None)
+            dropped.by_object += gone
+            if gone:
+                dropped.by_rule[FORGOTTEN_RULE] += gone.total()
+        return rows, dropped
+
+    def _hashed(self, value: str) -> str:
+        return Redactor((), self.key).hash(value.encode())
 
 
-def spec(settings: Settings) -> dict[str, Any]:
-    """Return what `from_spec` needs, as JSON-able data without secrets."""
+def spec(settings: Settings, forgotten: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    """Return what `from_spec` needs, as JSON-able data without secrets.
+
+    Args:
+        forgotten: the lake's erasure requests; see `forgotten.entries`.
+    """
     return {
+        "forgotten": list(forgotten),
         "redact": msgspec.to_builtins(settings.redact),
         "drop": msgspec.to_builtins(settings.ingest.drop),
     }
@@ -84,8 +111,13 @@ def from_spec(found: dict[str, Any] | None) -> Treatment:
     drops = tuple(msgspec.convert(found["drop"], list[Drop]))
     drop.check(drops)
     paths = rules(redact["mask"], redact["hash"])
+    requests = tuple(found["forgotten"])
     key = read_key(redact["key_file"]) if redact["hash"] else None
-    return Treatment(RecordRedactor(Redactor(paths, key)) if paths else None, drops)
+    if key is None and any(entry["action"] == "hash" for entry in requests):
+        with contextlib.suppress(SettingsError):  # then it is masked
+            key = read_key(redact["key_file"])
+    redactor = RecordRedactor(Redactor(paths, key)) if paths else None
+    return Treatment(redactor, drops, Forgotten(requests), key)
 
 
 def digest(settings: Settings) -> str:
