@@ -28,7 +28,8 @@ FRESH_KEYS: Final = 0.25
 LEVEL: Final = 2  # of igzip; about as small as CloudTrail's own files
 
 _TEMPORARY_KEY = re.compile(rb'"accessKeyId":"ASIA\w{16}"')
-_EVENT_ID = re.compile(rb'"eventID":"[0-9a-f]{8}')
+_EVENT_ID = re.compile(rb'"eventID":"[0-9a-f-]{36}')
+_ID_START = re.compile(rb'"eventID":"[0-9a-f]{8}')
 _DATE = re.compile(rb'"eventTime":"2025-(\d\d)-(\d\d)T')
 _records_of = msgspec.json.Decoder(dict[str, list[msgspec.Raw]]).decode
 
@@ -121,13 +122,12 @@ def _make(folder: Path, wanted: Recipe) -> Corpus:
 
 def _join(raw: Path, paths: list[Path], out: Path, wanted: Recipe) -> tuple[int, int, int, int]:
     """Records of one group in files of their size."""
-    rng = random.Random(str(paths[0].relative_to(raw)))
     change: Callable[[bytes, random.Random], bytes] = _varied if wanted.entropy else _fresh
     waiting: list[bytes] = []
     files = records = content_bytes = file_bytes = 0
     for path in paths:
         content = gzip.decompress(path.read_bytes())
-        waiting += [change(bytes(record), rng) for record in _records_of(content)["Records"]]
+        waiting += [_changed(bytes(record), change) for record in _records_of(content)["Records"]]
         while len(waiting) >= wanted.per_file or (waiting and path == paths[-1]):
             chosen, waiting = waiting[: wanted.per_file], waiting[wanted.per_file :]
             text = b'{"Records":[' + b",".join(chosen) + b"]}"
@@ -137,6 +137,12 @@ def _join(raw: Path, paths: list[Path], out: Path, wanted: Recipe) -> tuple[int,
             files, records = files + 1, records + len(chosen)
             content_bytes += len(text)
     return files, records, content_bytes, file_bytes
+
+
+def _changed(record: bytes, change: Callable[[bytes, random.Random], bytes]) -> bytes:
+    """Change a record; an event that is delivered twice changes alike."""
+    event_id = _EVENT_ID.search(record)
+    return change(record, random.Random(event_id[0] if event_id else record))
 
 
 def _write(target: Path, text: bytes) -> int:
@@ -168,9 +174,9 @@ def _varied(record: bytes, rng: random.Random) -> bytes:
     if "accessKeyId" in identity and rng.random() < 0.75:
         identity["accessKeyId"] = f"ASIA{rng.randrange(10**9):09d}EXAMPLE"
         name = f"botocore-session-{rng.randrange(10**9)}"
-        for key in ("principalId", "arn"):
+        for key, mark in (("principalId", ":"), ("arn", "/")):
             if identity.get("type") == "AssumedRole" and key in identity:
-                identity[key] = identity[key][: -len(name)] + name
+                identity[key] = identity[key].rpartition(mark)[0] + mark + name
     if str(found.get("sourceIPAddress", "")).count(".") == 3 and rng.random() < 0.5:
         found["sourceIPAddress"] = f"203.0.113.{rng.randrange(256)}"
     if rng.random() < 0.25:
@@ -233,7 +239,7 @@ def _shift(source: Path, paths: list[Path], out: Path, copies: int) -> int:
                 day = dt.date(2025, int(match[1]), int(match[2])) + moved
                 return f'"eventTime":"{day.isoformat()}T'.encode()
 
-            changed = _EVENT_ID.sub(f'"eventID":"{copy:08x}'.encode(), _DATE.sub(later, text))
+            changed = _ID_START.sub(f'"eventID":"{copy:08x}'.encode(), _DATE.sub(later, text))
             relative = path.relative_to(source)
             day = dt.date(*map(int, relative.parts[-4:-1])) + moved
             name = re.sub(r"_\d{8}T", f"_{day:%Y%m%d}T", relative.name)

@@ -82,6 +82,7 @@ def measure(
     with _Watch(process.pid) if memory else contextlib.nullcontext() as watch:
         assert process.stdout is not None
         said = process.stdout.read()
+        process.stdout.close()
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
