@@ -6,6 +6,7 @@ by itself (environment, shared config, instance roles, AWS_ENDPOINT_URL, AWS_CA_
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import os
 import random
@@ -240,6 +241,8 @@ def _session(aws: Aws, environment: tuple[tuple[str, str], ...]) -> boto3.Sessio
     from botocore.exceptions import ProfileNotFound
 
     core = botocore.session.Session(profile=aws.profile or None)
+    # botocore's own way of reading times takes three quarters of a listing: 67 ms a page, now 19.
+    core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
     try:
         if aws.region:
             core.set_config_variable("region", aws.region)
@@ -251,6 +254,21 @@ def _session(aws: Aws, environment: tuple[tuple[str, str], ...]) -> boto3.Sessio
             f"there is no AWS profile {untrusted.one_line(aws.profile)}",
             mend="`aws configure list-profiles` shows those there are",
         ) from error
+
+
+def _moment(value: Any) -> dt.datetime:
+    """Read a time of an answer of AWS: ISO 8601 at once, other forms as botocore does."""
+    from botocore.utils import parse_timestamp
+
+    if isinstance(value, str) and value[10:11] == "T":
+        try:
+            found = dt.datetime.fromisoformat(value)
+        except ValueError:
+            found = None
+        if found is not None and found.tzinfo is not None:
+            return found
+    parsed: dt.datetime = parse_timestamp(value)
+    return parsed
 
 
 def _assume(core: Any, aws: Aws) -> None:

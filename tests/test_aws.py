@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore import exceptions as botocore
@@ -194,6 +195,20 @@ def test_a_region_of_no_partition_is_a_settings_error() -> None:
 )
 def test_an_s3_address_is_split(uri: str, expected: tuple[str, str] | None) -> None:
     assert amazon.bucket_of(uri) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("2026-03-01T08:00:01.250Z", "2026-03-01T08:00:01.250000+00:00", id="iso"),
+        pytest.param("2026-03-01T08:00:01+02:00", "2026-03-01T06:00:01+00:00", id="offset"),
+        pytest.param("Sun, 01 Mar 2026 08:00:01 GMT", "2026-03-01T08:00:01+00:00", id="http"),
+        pytest.param(1772352001.5, "2026-03-01T08:00:01.500000+00:00", id="number"),
+        pytest.param("1772352001", "2026-03-01T08:00:01+00:00", id="number-as-text"),
+    ],
+)
+def test_times_of_answers_are_read_in_every_form(text: Any, expected: str) -> None:
+    assert amazon._moment(text).astimezone(dt.UTC).isoformat() == expected
 
 
 def test_a_pause_grows_and_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:

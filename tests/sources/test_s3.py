@@ -445,3 +445,34 @@ def test_a_source_comes_back_from_json_without_asking_aws(server: Server) -> Non
 def test_a_missing_bucket_name_is_a_usage_error(uri: str) -> None:
     with pytest.raises(UsageError):
         open_source(uri, Aws())
+
+
+@pytest.mark.parametrize("uri", ["s3://logs/flat", f"s3://logs/AWSLogs/{A}/CloudTrail/eu-west-1/"])
+def test_a_listing_asks_for_no_more_pages_than_its_reader_takes(server: Server, uri: str) -> None:
+    """A bucket without end is listed in flat memory: what is not taken is not asked for."""
+    asked: list[int] = []
+
+    def endless(request: Request, passed: Any) -> Response | None:
+        if "list-type" not in request.args:
+            return None
+        prefix, start = request.args["prefix"], int(request.args.get("continuation-token", "0"))
+        asked.append(start)
+        entries = "".join(
+            f"<Contents><Key>{prefix}2026/03/01/{number:012d}.json.gz</Key>"
+            "<LastModified>2026-03-01T00:00:00.000Z</LastModified><ETag>&quot;a&quot;</ETag>"
+            "<Size>1</Size><StorageClass>STANDARD</StorageClass></Contents>"
+            for number in range(start, start + BATCH)
+        )
+        body = (
+            f"<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>{start + BATCH}"
+            f"</NextContinuationToken>{entries}</ListBucketResult>"
+        )
+        return Response(body, 200, content_type="application/xml")
+
+    server.disturb.append(endless)
+    listing = open_source(uri, Aws()).list(EVERYTHING)
+    for _ in range(8):
+        assert len(next(listing)) == BATCH
+    listing.close()  # type: ignore[attr-defined]
+    assert max(asked) <= 10 * BATCH
+    assert len(asked) <= 12
