@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,14 @@ SIDES: dict[str, Callable[..., dict[str, Any]]] = {
 }
 
 
+_WITH_PANDAS = ("chdb", "spark")
+"""Sides that can't do without. It comes into the environment with them, and libraries of the
+others load it when they find it, which costs 0.25 s at each start that a user does not have."""
+
+
 def be(request: str) -> None:
     """Be one side: do the work, and print what it came to."""
     asked = json.loads(request)
+    if asked["side"] not in _WITH_PANDAS:
+        sys.modules["pandas"] = None  # type: ignore[assignment]
     print(json.dumps(SIDES[asked.pop("side")](**asked)))
