@@ -14,8 +14,8 @@ from ctanalytics.app import ingest_memory
 from ctanalytics.app.ingest_part import decode_part
 from ctanalytics.app.ingest_staged import source_of
 from ctanalytics.engines.executor import Executor
-from ctanalytics.lake import ledger as ledgers
 from ctanalytics.lake import forgotten, plans, replacing, staging, treatment
+from ctanalytics.lake import ledger as ledgers
 from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.layout import PARTITION, TABLES
 from ctanalytics.lake.merge import merge, write
@@ -94,8 +94,9 @@ def run(
     plan_id = plan["plan_id"]
     try:
         replaced = _replaced(plan, lake, done.parts)
+        spared = replacing.spared(lake.store) if replaced else frozenset()
         for result in executor.map(
-            merge, _merge_parts(plan_id, lake, done.parts, limits, replaced)
+            merge, _merge_parts(plan_id, lake, done.parts, limits, (replaced, spared))
         ):
             done._add(result)
         done._write_duplicates(lake, plan_id)
@@ -109,7 +110,7 @@ def run(
         found.sort(key=lambda add: (add["partition"] or "", add["path"]))
     result = {"plan_id": plan_id, "adds": done.adds, "rows": done.rows}
     if replaced:
-        result |= {"replaced": sorted(replaced), "spared": sorted(replacing.spared(lake.store))}
+        result |= {"replaced": sorted(replaced), "spared": sorted(spared)}
     done.won = plans.conclude(lake, plan_id, result)
     return done
 
@@ -145,10 +146,15 @@ def _merge_parts(
     lake: Lake,
     done: list[dict[str, Any]],
     limits: Ingest,
-    replaced: frozenset[str],
+    replacement: tuple[frozenset[str], frozenset[str]],
 ) -> Iterator[dict[str, Any]]:
+    """Yield the parts of all dates.
+
+    Args:
+        replacement: objects whose older rows go, and tables in which they stay all the same.
+    """
+    replaced, spared = replacement
     names = f"{staging.folder(plan_id)}replaced.arrow" if replaced else None
-    spared = replacing.spared(lake.store)
     if names:
         replacing.save(lake.store, names, replaced)
     staged: dict[tuple[str, str | None], list[dict[str, Any]]] = {}

@@ -62,6 +62,13 @@ def ingest(
     retry: Annotated[
         bool, typer.Option("--retry", help="Take again what was set aside before.")
     ] = False,
+    reingest: Annotated[
+        bool,
+        typer.Option(
+            "--reingest",
+            help="Read again all that is chosen, by today's settings: new rows replace the old.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List, count and estimate; write nothing.")
     ] = False,
@@ -91,11 +98,11 @@ def ingest(
     span = {"since": moment(since, "--since"), "until": moment(until, "--until")}
     narrowed: dict[str, Any] = {**span, "accounts": account or (), "regions": region or ()}
     if restore is not None:
-        _exclusive("--restore", follow=follow, dry_run=dry_run, retry=retry)
+        _exclusive("--restore", follow=follow, dry_run=dry_run, retry=retry, reingest=reingest)
         _restore(sources, settings, restore, chosen(settings, **narrowed), yes=yes, json=json)
         return
     if follow:
-        _exclusive("--follow", dry_run=dry_run, retry=retry)
+        _exclusive("--follow", dry_run=dry_run, retry=retry, reingest=reingest)
         _follow(sources, settings, chosen(settings, **narrowed), yes=yes, json=json)
         return
     with ingest_progress.shown() as progress:
@@ -105,6 +112,7 @@ def ingest(
             settings=settings,
             queue=settings.ingest.queue,
             retry=retry,
+            reingest=reingest,
             dry_run=dry_run,
             progress=progress,
             agree=None if yes else _agree,

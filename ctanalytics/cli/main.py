@@ -19,6 +19,7 @@ from ctanalytics.cli.bundle import create as bundle_create
 from ctanalytics.cli.bundle import verify as bundle_verify
 from ctanalytics.cli.detect import detect
 from ctanalytics.cli.emit import emit
+from ctanalytics.cli.forget import forget
 from ctanalytics.cli.ingest import ingest
 from ctanalytics.cli.lake import check, compact, expire, export, info, vacuum
 from ctanalytics.cli.query import query
@@ -130,6 +131,7 @@ def command(function: Callable[..., None], *, role_of: str = "source_aws") -> Ca
 
 
 app.command("ingest")(command(ingest))
+app.command("forget")(command(forget, role_of="lake_aws"))
 app.command("simulate")(command(simulate))
 app.command("detect")(command(detect, role_of="lake_aws"))
 app.command("emit")(command(emit, role_of="emit_aws"))
