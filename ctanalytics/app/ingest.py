@@ -29,7 +29,7 @@ def ingest(
     until: dt.datetime | None = None,
     accounts: Sequence[str] = (),
     regions: Sequence[str] = (),
-    queue: str = "",
+    queue: str | None = None,
     retry: bool = False,
     reingest: bool = False,
     dry_run: bool = False,
@@ -48,7 +48,8 @@ def ingest(
         until: take only objects delivered for events before this time.
         accounts: only these account ids; empty: all.
         regions: only these regions; empty: all.
-        queue: URL of an SQS queue that announces new objects of the sources; it is emptied.
+        queue: URL of an SQS queue that announces new objects of the sources; it is emptied. None:
+            that of the settings, unless days, accounts or regions are chosen.
         retry: also take again what was set aside before.
         reingest: take again all that the sources have in the chosen span, accounts and regions;
             the rows of an object that can be read and is unchanged replace its former ones.
@@ -68,6 +69,10 @@ def ingest(
             mend="name the bucket alone, with --since and --until",
         )
     settings = settings or Settings()
+    if queue is None:
+        # What is narrowed is a job of its own: it leaves the messages to the others.
+        is_narrowed = since or until or accounts or regions or reingest
+        queue = "" if is_narrowed else settings.ingest.queue
     order = Order(
         sources,
         chosen(settings, since=since, until=until, accounts=accounts, regions=regions),

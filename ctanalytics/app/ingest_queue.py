@@ -113,11 +113,13 @@ def _understood(message: Message, sources: Sequence[S3Source], selection: Select
 
 
 def _is_wanted(key: str, selection: Selection) -> bool:
-    kind = object_key.parse(key).kind
+    parsed = object_key.parse(key)
+    # Not by its day: nobody would hear of the object again.
     return (
-        (kind == "unknown" or kind in selection.kinds)
+        (parsed.kind == "unknown" or parsed.kind in selection.kinds)
         and not key.endswith(_PROBE_FILE)
-        and selection.takes(key)
+        and selection.takes_account(parsed.account_id)
+        and selection.takes_region(parsed.aws_region)
     )
 
 

@@ -22,7 +22,8 @@ def ingest(
     source: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Folder, file or s3://bucket[/prefix]; else `sources` of the settings."
+            help="Folder, file, archive, quoted pattern, s3://bucket[/prefix] or lookup-events; "
+            "else `sources` of the settings."
         ),
     ] = None,
     lake: Annotated[
@@ -93,7 +94,9 @@ def ingest(
     sources = source or settings.sources
     if not sources:
         raise UsageError(
-            "no source is named", where="SOURCE", mend="name a folder, a file or s3://bucket/prefix"
+            "no source is named",
+            where="SOURCE",
+            mend="name a folder, a file, s3://bucket/prefix or lookup-events",
         )
     span = {"since": moment(since, "--since"), "until": moment(until, "--until")}
     narrowed: dict[str, Any] = {**span, "accounts": account or (), "regions": region or ()}
@@ -110,7 +113,7 @@ def ingest(
             sources,
             console.lake_place(settings),
             settings=settings,
-            queue=settings.ingest.queue,
+            queue=queue,
             retry=retry,
             reingest=reingest,
             dry_run=dry_run,

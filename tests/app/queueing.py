@@ -75,11 +75,12 @@ class Trail:
             self.sqs.send_message(QueueUrl=self.url, MessageBody=body)
 
     def ingest(self, *sources: str, **more: Any) -> IngestResult:
+        url = more.pop("queue", None)
         limits = QUICK | {k: more.pop(k) for k in list(more) if k in Ingest.__struct_fields__}
         return ingest(
             sources or (f"s3://{BUCKET}",),
             str(self.lake),
-            settings=settings(**limits),
+            settings=settings(queue=url or "", **limits),
             queue=self.url,
             **more,
         )

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from ctanalytics.app.ingest import ingest
 from ctanalytics.errors import SourceError, SourceMissing, UsageError
-from tests.app.ingesting import ask, leftovers
+from tests.app.ingesting import ask, leftovers, settings
 from tests.app.queueing import BUCKET, EMPTY, Trail, arguments
 from tests.aws_server import Server, aws_server, environment, s3_error
 from tests.logs import START, event_id, key, record
@@ -232,7 +233,7 @@ def test_a_size_that_is_too_small_does_not_get_round_the_limit(logs: Trail) -> N
     assert (result.objects_quarantined, result.records_read) == (1, 0)
 
 
-def test_only_chosen_accounts_regions_and_days_are_read(logs: Trail) -> None:
+def test_only_chosen_accounts_and_regions_are_read(logs: Trail) -> None:
     swept(logs, accounts=["111122223333"])
     for number, account in enumerate(("111122223333", "444455556666"), start=1):
         name = key(number, account_id=account)
@@ -240,6 +241,18 @@ def test_only_chosen_accounts_regions_and_days_are_read(logs: Trail) -> None:
         logs.send(s3(s3_record(BUCKET, name, object={"eTag": tag})))
     result = logs.ingest(now=START, accounts=["111122223333"])
     assert (result.records_written, result.messages_ignored) == (1, 1)
+
+
+def test_a_queue_of_the_settings_is_left_to_the_others_by_a_job_of_its_own(logs: Trail) -> None:
+    swept(logs)
+    tag = logs.put(key(1), [record(1)])
+    logs.send(s3(s3_record(BUCKET, key(1), object={"eTag": tag})))
+    url, logs.url = logs.url, None  # type: ignore[assignment]
+    narrowed = logs.ingest(
+        now=START, since=START_OF_DAY - dt.timedelta(days=9), until=START_OF_DAY, queue=url
+    )
+    assert narrowed.messages_received == 0
+    assert logs.ingest(now=START, queue=url).messages_received == 1
 
 
 def test_many_messages_become_few_plans(logs: Trail) -> None:
@@ -305,6 +318,33 @@ def test_messages_stay_hidden_while_a_slow_plan_runs(logs: Trail) -> None:
     result = logs.ingest(now=START, queue_hidden_seconds=2)
     assert result.messages_received == 2  # each once
     assert logs.left() == EMPTY
+
+
+def test_two_readers_of_a_queue_and_a_listing_at_once_neither_lose_nor_double(
+    logs: Trail,
+) -> None:
+    now = dt.datetime.now(dt.UTC)
+    for number in range(1, 25):
+        tag = logs.put(key(number), [record(number), record(number + 1)])
+        logs.send(s3(s3_record(BUCKET, key(number), object={"eTag": tag})))
+    env = {**os.environ, **environment(logs.server.url)}
+    command = [sys.executable, *arguments(logs, plan_objects=5)]
+    readers = [subprocess.Popen(command, env=env) for _ in range(2)]
+    listed = ingest(
+        [f"s3://{BUCKET}"],
+        str(logs.lake),
+        settings=settings(plan_objects=3),
+        since=START_OF_DAY,
+        queue="",
+    )
+    assert [reader.wait(timeout=120) for reader in readers] == [0, 0]
+    assert listed.objects_listed == 24
+    logs.ingest(now=now)  # what one of them has given back
+    assert events(logs) == ids(*range(1, 26))
+    (found,) = ask(logs.lake, "select count(*) as n, sum(records) as records from lake.log_files")
+    assert found == {"n": 24, "records": 48}, "an object was read twice"
+    assert logs.left() == EMPTY
+    assert leftovers(logs.lake) == []
 
 
 def kill_at(logs: Trail, moment: str) -> None:
