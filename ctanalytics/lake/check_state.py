@@ -61,7 +61,10 @@ def _staging_flaws(name: str, plan_ids: list[int], done: int, alive: set[str]) -
         if LEASE not in alive:
             what = "what a compaction left that was stopped"
             yield Flaw("staging", "", path, what, "run `ctanalytics lake compact`")
-    elif path <= staging.folder(done) or not any(path == staging.folder(x) for x in plan_ids):
+        return
+    waiting = {staging.folder(plan_id) for plan_id in plan_ids if plan_id > done}
+    at_work = f"plan-{name}" in alive
+    if path not in waiting and not at_work:
         what = "staged rows that no plan needs"
         yield Flaw("staging", "", path, what, _NEXT_INGEST)
 
