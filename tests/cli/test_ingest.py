@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +119,26 @@ def test_escapes_in_a_file_name_do_not_reach_the_terminal(tmp_path: Path, logs: 
     ran = run("ingest", "logs", "--lake", "lake", cwd=tmp_path)
     assert "\x1b" not in ran.out + ran.err
     assert "red.json" in ran.out
+
+
+def test_a_quoted_pattern_and_an_archive_are_sources(tmp_path: Path, logs: Path) -> None:
+    for year in ("2025", "2026"):
+        (logs / "a" / year).mkdir(parents=True)
+        write(logs / "a" / year / "x.json.gz", record(eventID=year))
+    with tarfile.open(tmp_path / "more.tgz", "w:gz") as archive:
+        archive.add(logs / "a" / "2025", arcname="2025")
+    ran = run("ingest", "logs/**/2026/*.json.gz", "more.tgz", "--lake", "lake", cwd=tmp_path)
+    assert ran.code == 0
+    assert "2 records read = 2 written" in ran.out
+
+
+def test_a_pattern_that_matches_nothing_is_said(tmp_path: Path, logs: Path) -> None:
+    ran = run("ingest", "logs/**/*.parquet", "--lake", "lake", cwd=tmp_path)
+    assert ran.code == 1
+    assert "no file matches this pattern" in ran.err
+
+
+def test_event_history_without_credentials_says_what_is_missing(tmp_path: Path) -> None:
+    ran = run("ingest", "lookup-events", "--region", "eu-west-1", "--lake", "lake", cwd=tmp_path)
+    assert ran.code == 1
+    assert "there are no AWS credentials" in ran.err

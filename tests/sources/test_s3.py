@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,7 +23,7 @@ from ctanalytics.sources.base import (
     open_source,
     source_from,
 )
-from tests.aws_server import DroppedError, Server, aws_server, s3_error
+from tests.aws_server import DroppedError, Server, aws_server, s3_error, tls_server
 
 DAY = dt.datetime(2024, 5, 1, 13, 5, tzinfo=dt.UTC)
 A, B = "111122223333", "444455556666"
@@ -476,3 +477,30 @@ def test_a_listing_asks_for_no_more_pages_than_its_reader_takes(server: Server, 
     listing.close()  # type: ignore[attr-defined]
     assert max(asked) <= 10 * BATCH
     assert len(asked) <= 12
+
+
+def test_a_source_is_read_through_a_proxy(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(server, key())
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, server.url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://s3.eu-west-1.amazonaws.com")
+    source = open_source("s3://logs", Aws())
+    ((found,),) = source.list(EVERYTHING)
+    assert source.read(found, 100) == b"{}"
+
+
+def test_a_source_behind_a_private_authority_needs_its_certificates(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with tls_server(monkeypatch, tmp_path) as secured:
+        with monkeypatch.context() as quick:
+            quick.setattr("time.sleep", lambda _: None)
+            with pytest.raises(SourceError, match="certificate verify failed"):
+                listed("s3://logs")
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+        secured.bucket("logs").put_object(Bucket="logs", Key="a", Body=b"{}")
+        source = open_source("s3://logs", Aws())
+        ((found,),) = source.list(EVERYTHING)
+        assert source.read(found, 100) == b"{}"
