@@ -56,7 +56,8 @@ def decide(
 
     Args:
         selection: as the user gave it; an `until` or a late `since` is obeyed and not remembered.
-        eager: look on every pass for archived objects that are being restored.
+        eager: a pass by itself: it takes `since` by its word, and looks for archived objects that
+            are being restored. One of many passes does so once a day.
         retry: look back although it was done lately.
     """
     path = listings.path(source.name, selection.accounts, selection.regions)
@@ -64,7 +65,7 @@ def decide(
     if selection.until:
         return Listed(selection)
     oldest = _oldest(lake, source) if lake and known is None else None
-    if selection.since:
+    if selection.since and not (_goes_on(selection.since, known) and not eager):
         return Listed(
             selection, path=path, remember=_from(selection.since, known, oldest, limits, now)
         )
@@ -80,6 +81,11 @@ def decide(
     since = max(known.floor, known.swept_at.date() - limits.sweep_days * _DAY)
     kept = Listing(floor=known.floor, swept_at=now)
     return Listed(_since(selection, since), path=path, remember=kept, awaited=awaited, waiting=True)
+
+
+def _goes_on(since: dt.datetime, known: Listing | None) -> bool:
+    """Whether all from this time on was listed before, so that what is new is enough."""
+    return known is not None and known.floor <= since.astimezone(dt.UTC).date()
 
 
 def _first(

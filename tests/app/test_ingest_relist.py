@@ -254,9 +254,11 @@ def test_the_decision_is_the_same_for_the_same_memory(tmp_path: Path) -> None:
     listings.remember(lake, path, known)
     limits = Ingest()
 
-    def decided(hours: float, **more: Any) -> tuple[bool, dt.date | None]:
+    def decided(
+        hours: float, since: dt.datetime | None = None, **more: Any
+    ) -> tuple[bool, dt.date | None]:
         at = NOW + hours * HOUR
-        how = ingest_relist.decide(source, lake, Selection(), limits, at, **more)
+        how = ingest_relist.decide(source, lake, Selection(since=since), limits, at, **more)
         return how.is_hot, how.selection.first_day()
 
     assert decided(1) == (True, dt.date(2026, 3, 9))
@@ -264,3 +266,7 @@ def test_the_decision_is_the_same_for_the_same_memory(tmp_path: Path) -> None:
     assert decided(20) == (False, dt.date(2026, 2, 6))
     assert decided(24 * 300) == (False, dt.date(2026, 2, 6))
     assert decided(1, retry=True) == (False, dt.date(2026, 2, 6))
+    # A day that is named is listed by an ingest, and only at first by one that follows.
+    assert decided(1, NOW - 9 * DAY) == (False, dt.date(2026, 3, 1))
+    assert decided(1, NOW - 9 * DAY, eager=False) == (True, dt.date(2026, 3, 9))
+    assert decided(1, NOW - 90 * DAY, eager=False) == (False, dt.date(2025, 12, 10))
