@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 DEMO   := build/demo
+PEERS  := build/peers
 STAMP  := $(VENV)/.installed
 # The AWS CLI pins a botocore that is not the one boto3 wants: it lives in an environment of its own.
 AWSCLI := build/awscli/bin/aws
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint golden bench bench-ingest bench-ingest-long bench-validate agreement notebooks docs wheel clean
+.PHONY: help setup demo test lint golden bench bench-ingest bench-ingest-long late-delivery bench-validate agreement notebooks docs wheel clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -38,10 +39,16 @@ golden: setup ## Rewrite the golden files; read the diff before you commit it
 bench: setup $(AWSCLI) ## Run every benchmark at its default size
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
-bench-ingest: setup ## Run the ingest benchmark alone: peers, shapes, steps, S3
+# Peers that bring pandas along, which our users don't have and which slows our start.
+$(PEERS)/.installed: constraints.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt chdb
+	@touch $@
+
+bench-ingest: setup $(PEERS)/.installed ## Run the ingest benchmark alone: peers, shapes, steps, S3
 	$(BIN)/python benchmarks/ingest.py
 
-bench-ingest-long: setup ## The same with 50,000 small files, and up to 10 M events (8 GB of disk)
+bench-ingest-long: setup $(PEERS)/.installed ## The same with 50,000 small files, and up to 10 M events (8 GB of disk)
 	$(BIN)/python benchmarks/ingest.py --long
 
 $(AWSCLI):
@@ -53,6 +60,9 @@ agreement: setup $(AWSCLI) ## Compare validate with `aws cloudtrail validate-log
 
 bench-validate: setup $(AWSCLI) ## Run the validate benchmark alone
 	$(BIN)/python benchmarks/validate.py
+
+late-delivery: setup ## Follow a bucket for 3 simulated days of late, doubled, reordered files
+	$(BIN)/python benchmarks/late_delivery.py
 
 notebooks: setup ## Run the notebooks from top to bottom
 	$(BIN)/jupyter execute notebooks/*.ipynb

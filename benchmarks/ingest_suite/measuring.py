@@ -23,7 +23,9 @@ from typing import Any
 
 import psutil
 
-COMMAND = Path(__file__).parents[1] / "ingest.py"
+from ingest_suite import peers
+
+BENCHMARKS = Path(__file__).parents[1]
 EVERY_SECONDS = 0.05
 
 
@@ -57,6 +59,7 @@ def measure(
     memory: bool = False,
     keep: Path | None = None,
     cores: list[int] | None = None,
+    python: str = sys.executable,
     **options: Any,
 ) -> Run:
     """Run a side in a new process on as many cores as it has workers.
@@ -65,6 +68,7 @@ def measure(
         memory: look up its memory; its time is then not to be used.
         keep: where the output is left; else it is removed.
         cores: instead of the first ones.
+        python: instead of this one.
         options: what the side takes besides, as JSON-able data.
     """
     out = keep or Path(tempfile.mkdtemp(prefix="out-", dir=place)) / "out"
@@ -75,8 +79,9 @@ def measure(
     )
     started = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, str(COMMAND), "--run", request],
+        _command(side, python, request),
         stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": _python_path()},
         preexec_fn=lambda: os.sched_setaffinity(0, cores),
     )
     with _Watch(process.pid) if memory else contextlib.nullcontext() as watch:
@@ -104,6 +109,16 @@ def measure(
         peak_private_bytes=watch.peak_private if watch else 0,
         facts=found,
     )
+
+
+def _command(side: str, python: str, request: str) -> list[str]:
+    if side in peers.PEERS:
+        return [python, "-m", "ingest_suite.peers", request]
+    return [python, str(BENCHMARKS / "ingest.py"), "--run", request]
+
+
+def _python_path() -> str:
+    return os.pathsep.join(filter(None, (str(BENCHMARKS), os.environ.get("PYTHONPATH"))))
 
 
 class _Watch:
@@ -178,8 +193,6 @@ def _versions() -> dict[str, str]:
         "ctanalytics",
         "duckdb",
         "polars",
-        "chdb",
-        "pyspark",
         "pyarrow",
         "msgspec",
         "isal",

@@ -1,14 +1,12 @@
-"""Every side by its name, and what a process of the benchmark does to be one."""
+"""Our sides by their names, and what a process of the benchmark does to be one."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from ingest_suite import peers, s3_part, steps
+from ingest_suite import s3_part, steps
 
 OURS = "ctanalytics"
 
@@ -50,30 +48,15 @@ def _epoch() -> Any:
 _EPOCH = _epoch()
 
 
-def _peer(name: str) -> Callable[..., dict[str, Any]]:
-    def run(source: str, out: str, workers: int, **options: Any) -> dict[str, Any]:
-        return {"rows": peers.PEERS[name](Path(source), Path(out), workers, **options)}
-
-    return run
-
-
 SIDES: dict[str, Callable[..., dict[str, Any]]] = {
     OURS: ours,
     "steps": steps.ours_by_step,
     "floors": steps.floors,
     "listing": s3_part.list_all,
-    **{name: _peer(name) for name in peers.PEERS},
 }
-
-
-_WITH_PANDAS = ("chdb", "spark")
-"""Sides that can't do without. It comes into the environment with them, and libraries of the
-others load it when they find it, which costs 0.25 s at each start that a user does not have."""
 
 
 def be(request: str) -> None:
     """Be one side: do the work, and print what it came to."""
     asked = json.loads(request)
-    if asked["side"] not in _WITH_PANDAS:
-        sys.modules["pandas"] = None  # type: ignore[assignment]
     print(json.dumps(SIDES[asked.pop("side")](**asked)))
