@@ -70,7 +70,11 @@ def test_header_names_all_parameters_and_no_other(name: str) -> None:
 def test_view_runs_on_an_empty_lake(name: str, empty: Engine) -> None:
     found = empty.sql(f"from {name.removeprefix('views/')}")
     assert found.column_names
-    assert found.num_rows == 0 or name in ("views/error_classes", "views/prices", "views/sensitive_apis")
+    assert found.num_rows == 0 or name in (
+        "views/error_classes",
+        "views/prices",
+        "views/sensitive_apis",
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in ALL if name.startswith("reporting/")])
