@@ -81,7 +81,7 @@ def forget(
         settings=settings,
     )
     if not (dry_run or yes):
-        _ask(run(dry_run=True))
+        _ask(run(dry_run=True), quietly=json)
     result = run(dry_run=dry_run)
     if json:
         found = dataclasses.asdict(result)
@@ -105,10 +105,11 @@ def _subject(given: dict[str, str | None], account: str | None) -> tuple[str, st
     return told[0]
 
 
-def _ask(would: ForgetResult) -> None:
+def _ask(would: ForgetResult, *, quietly: bool) -> None:
     from ctanalytics.errors import UsageError
 
-    _print(would)
+    if not quietly:
+        _print(would)
     if not console.is_interactive():
         raise UsageError(
             f"{would.removed} rows would go and {would.covered} be covered, and nobody can be asked",
