@@ -77,6 +77,20 @@ def codec_of(head: bytes) -> str:
     return next((name for name, codec in _CODECS.items() if head.startswith(codec.magic)), "")
 
 
+def beginning_of(head: bytes, codec: str, size: int) -> bytes | None:
+    """Return the first unpacked bytes, where so few packed ones tell them; None: they don't.
+
+    Most files are small and gzip: a stream for each of them takes three times as long.
+    """
+    if codec != "gz":
+        return None
+    try:
+        found = _gzip().decompress(head, size)
+    except IsalError:
+        return b""
+    return found if len(found) == size else None
+
+
 class Stream:
     """A file's unpacked bytes, read and skipped forwards.
 

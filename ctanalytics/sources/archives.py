@@ -23,6 +23,7 @@ from ctanalytics.sources.archive_streams import (
     MAX_EXPANSION,
     Broken,
     Stream,
+    beginning_of,
     codec_of,
 )
 from ctanalytics.sources.base import Fetched, LogObject, Notes, Unread
@@ -43,12 +44,15 @@ def kind_of(file: BinaryIO) -> str | None:
         file: at its start; it is closed.
     """
     with file:
-        head = file.read(archive_tar.BLOCK)
+        head = file.read(_SNIFFED)
         if head.startswith(archive_zip.MAGICS):
             return "zip"
         codec = codec_of(head)
         if not codec:
             return "tar" if archive_tar.is_header(head) else None
+        beginning = beginning_of(head, codec, archive_tar.BLOCK)
+        if beginning is not None:
+            return f"tar.{codec}" if archive_tar.is_header(beginning) else None
         stream = Stream(file, codec, chunk=_SNIFFED)
         try:
             return f"tar.{codec}" if archive_tar.is_header(stream.read(archive_tar.BLOCK)) else None

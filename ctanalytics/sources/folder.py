@@ -133,7 +133,7 @@ class FolderSource:
         if path != str(self.root) and object_key.parse(path).kind != "unknown":
             return None
         try:
-            return archives.kind_of(open(path, "rb"))  # noqa: PTH123
+            return archives.kind_of(open(path, "rb", buffering=0))  # noqa: PTH123
         except OSError:
             return None  # the read says why
 
