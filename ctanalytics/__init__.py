@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ctanalytics.app.bundle.verify import VerifyResult, verify
     from ctanalytics.app.detect import DetectResult, detect
     from ctanalytics.app.emit import EmitResult, emit
+    from ctanalytics.app.health import HealthResult, health
     from ctanalytics.app.ingest import IngestResult, ingest
     from ctanalytics.app.query import query
     from ctanalytics.app.report import ReportResult, report
@@ -31,6 +32,7 @@ _HOMES = {
     "Decoded": "lake.decode",
     "DetectResult": "app.detect",
     "EmitResult": "app.emit",
+    "HealthResult": "app.health",
     "IngestResult": "app.ingest",
     "Lake": "lake.lake",
     "ReportResult": "app.report",
@@ -42,6 +44,7 @@ _HOMES = {
     "decode": "lake.decode",
     "detect": "app.detect",
     "emit": "app.emit",
+    "health": "app.health",
     "ingest": "app.ingest",
     "query": "app.query",
     "report": "app.report",
@@ -56,6 +59,7 @@ __all__ = [
     "Decoded",
     "DetectResult",
     "EmitResult",
+    "HealthResult",
     "IngestResult",
     "Lake",
     "ReportResult",
@@ -68,6 +72,7 @@ __all__ = [
     "decode",
     "detect",
     "emit",
+    "health",
     "ingest",
     "query",
     "report",

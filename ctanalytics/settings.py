@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -133,7 +134,8 @@ class Detect(Struct, frozen=True):
     days: int = 14  # window when neither --since nor --until is given, up to the newest event
     budget: float = 7.0  # false pages per week that the whole lake may cause
     share_surge: float = 0.6
-    share_stop: float = 0.2
+    share_stop: float = 0.15
+    share_silence: float = 0.05
     share_behaviour: float = 0.2
     watermark_minutes: int = 15  # events older than this are taken as delivered
     seed: int = 20130
@@ -177,6 +179,14 @@ class Report(Struct, frozen=True):
     top: int = 20  # rows of each activity table
 
 
+class Query(Struct, frozen=True):
+    """Limits of a user's SQL."""
+
+    timeout_seconds: float = 0.0  # 0: none
+    memory_bytes: int = 0  # 0: DuckDB's own, 80 % of the machine's; what is more goes to disk
+    threads: int = 0  # 0: one for each core
+
+
 class Settings(Struct, frozen=True):
     """All settings of a run."""
 
@@ -194,6 +204,8 @@ class Settings(Struct, frozen=True):
     rules: Rules = Rules()
     emit: Emit = Emit()
     report: Report = Report()
+    query: Query = Query()
+    lookups: dict[str, str] = {}  # name of a table of your own: its CSV or Parquet file
 
 
 def load(
@@ -256,16 +268,15 @@ def load(
 
 
 def _of_variable(text: str, kind: Any) -> Any:
-    """A variable's value: lists are separated by commas, lists of tables are JSON."""
-    if get_origin(kind) is not list:
+    """A variable's value: lists are separated by commas, tables and lists of them are JSON."""
+    if get_origin(kind) not in (list, dict):
         return text
-    (item,) = get_args(kind)
-    if not issubclass(item, Struct):
+    if get_origin(kind) is list and not issubclass(get_args(kind)[0], Struct):
         return text.split(",")
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:
-        return text  # which is no list, as the conversion will say
+        return text  # which is neither, as the conversion will say
 
 
 def _out_of_range(settings: Settings) -> Iterator[str]:
@@ -291,6 +302,12 @@ def _out_of_range(settings: Settings) -> Iterator[str]:
     if settings.ingest.workers < 0:
         yield "ingest.workers: must be 0 (one for each core) or more"
     yield from _care_out_of_range(settings.care)
+    for name in ("timeout_seconds", "memory_bytes", "threads"):
+        if getattr(settings.query, name) < 0:
+            yield f"query.{name}: must be 0 (no limit of ours) or more"
+    for name in settings.lookups:
+        if not re.fullmatch("[a-z_][a-z0-9_]{0,62}", name):
+            yield f"lookups.{name}: a table's name is lower-case letters, digits and _"
     if not settings.detect.budget > 0:
         yield "detect.budget: must be more than 0 (false pages per week)"
     yield from _rules_out_of_range(settings.rules)

@@ -23,7 +23,9 @@ def detect(
     ] = None,
     detector: Annotated[
         list[str] | None,
-        typer.Option(help="call_rate, error_rate or isolation_forest; repeatable; else all."),
+        typer.Option(
+            help="call_rate, error_rate, isolation_forest or silence; repeatable; else all."
+        ),
     ] = None,
     budget: Annotated[
         float | None, typer.Option(help="False pages per week that the whole lake may cause.")

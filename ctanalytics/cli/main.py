@@ -20,8 +20,11 @@ from ctanalytics.cli.bundle import verify as bundle_verify
 from ctanalytics.cli.detect import detect
 from ctanalytics.cli.emit import emit
 from ctanalytics.cli.forget import forget
+from ctanalytics.cli.health import health
 from ctanalytics.cli.ingest import ingest
 from ctanalytics.cli.lake import check, compact, expire, export, info, vacuum
+from ctanalytics.cli.queries import list as queries_list
+from ctanalytics.cli.queries import show as queries_show
 from ctanalytics.cli.query import query
 from ctanalytics.cli.report import report
 from ctanalytics.cli.rules import coverage as rules_coverage
@@ -46,6 +49,8 @@ bundle_app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
 app.add_typer(bundle_app, name="bundle")
 lake_app = typer.Typer(help="Look after a lake.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(lake_app, name="lake")
+queries_app = typer.Typer(help="Saved queries.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(queries_app, name="queries")
 rules_app = typer.Typer(
     help="Run, try and test Sigma rules.", no_args_is_help=True, rich_markup_mode=None
 )
@@ -136,11 +141,14 @@ app.command("simulate")(command(simulate))
 app.command("detect")(command(detect, role_of="lake_aws"))
 app.command("emit")(command(emit, role_of="emit_aws"))
 app.command("report")(command(report, role_of="lake_aws"))
+app.command("health")(command(health, role_of="lake_aws"))
 bundle_app.callback()(command(bundle_create.bundle))
 bundle_app.command("verify")(command(bundle_verify.verify))
 app.command("validate")(command(validate))
 app.command("query")(command(query, role_of="lake_aws"))
 app.command("views")(command(views, role_of="lake_aws"))
+queries_app.command("list")(command(queries_list.list_queries, role_of="lake_aws"))
+queries_app.command("show")(command(queries_show.show, role_of="lake_aws"))
 for verb in (
     info.info,
     compact.compact,

@@ -32,11 +32,18 @@ def _sigma(context: Context, window: Window) -> DetectorResult:
     return sigma(context, window)
 
 
+def _silence(context: Context, window: Window) -> DetectorResult:
+    from ctanalytics.detectors.silence import silence
+
+    return silence(context, window)
+
+
 # Each is imported when it runs: numpy and scikit-learn take a second that `--help` must not pay.
 DETECTORS: Final[dict[str, Detector]] = {
     "call_rate": _call_rate,
     "error_rate": _error_rate,
     "isolation_forest": _isolation_forest,
+    "silence": _silence,
     "sigma": _sigma,
 }
 

@@ -1,13 +1,14 @@
-"""call_rate: write APIs that are called far more than usual, or that fall silent."""
+"""call_rate: write APIs that are called far more or far less than usual, or that fall silent."""
 
 from __future__ import annotations
 
 import json
 from typing import Any, Final
 
-from ctanalytics.detectors import rates, stops, surges
+from ctanalytics.detectors import drops, rates, stops, surges
 from ctanalytics.detectors.base import Context, DetectorResult, Window
 from ctanalytics.detectors.calibration import threshold
+from ctanalytics.detectors.drops import Drop
 from ctanalytics.detectors.rates import Kind, Rates, Span
 from ctanalytics.detectors.severity import Impact, error_class, is_sensitive, severity
 from ctanalytics.detectors.stops import Gap, Stop
@@ -15,12 +16,13 @@ from ctanalytics.detectors.surges import Surge
 from ctanalytics.findings import anomaly_id, series_key
 
 SURGE: Final = Kind("call_rate", "surge", "ApiCallRateInsight", writes=True)
+DROP: Final = Kind("call_rate", "drop", "ApiCallRateInsight", writes=True)
 STOP: Final = Kind("call_rate", "stop", "ApiCallRateInsight", writes=True)
 GAP: Final = Kind("call_rate", "telemetry_gap", "", writes=False)
 
 
 def call_rate(context: Context, window: Window) -> DetectorResult:
-    """Find surges and stops of write management calls, per account, region and API."""
+    """Find surges, drops and stops of write management calls, per account, region and API."""
     loaded = rates.load(context, window, "detectors/call_minutes")
     if not loaded.series.count:
         return DetectorResult(rates.table([]), notes=["no write calls: no call rates to judge"])
@@ -35,10 +37,8 @@ def call_rate(context: Context, window: Window) -> DetectorResult:
     )
     rows = [_surge(context, loaded, surge, theta) for surge in found]
     settings = context.settings
-    stop_theta = max(
-        threshold(settings.budget, settings.share_stop, rates.active_series(loaded)),
-        rates.LEAST_THETA,
-    )
+    looks = rates.active_series(loaded) * (stops.LOOKS + drops.LOOKS)
+    stop_theta = max(threshold(settings.budget, settings.share_stop, looks), rates.LEAST_THETA)
     silent = stops.find(
         loaded.series,
         loaded.masked,
@@ -48,7 +48,7 @@ def call_rate(context: Context, window: Window) -> DetectorResult:
     )
     alone, gaps = stops.together(loaded.series, silent, loaded.masked, loaded.end_minute)
     rows += [_stop(context, loaded, stop, stop_theta) for stop in alone]
-    rows += [_gap(context, loaded, gap) for gap in gaps]
+    rows += [_gap(context, loaded, gap) for gap in gaps if _goes_on(context, loaded, gap)]
     since = window.since
     rows = [row for row in rows if row["ended_at"] is None or row["ended_at"] > since]
     return DetectorResult(rates.table(rows), notes=loaded.notes)
@@ -131,6 +131,67 @@ def _stop(context: Context, loaded: Rates, found: Stop, theta: float) -> dict[st
                 "event_ids": usual.event_ids[-10:],
                 "events": usual.calls,
                 "sql": rates.events_sql(who, STOP, start - (end - start), start),
+                "rate": rates.rate(loaded, found.series, found.start, found.end),
+            }
+        ),
+        "insight": None,
+        "detected_at": context.now,
+    }
+
+
+def _goes_on(context: Context, loaded: Rates, found: Gap) -> bool:
+    """Whether anything at all is logged there meanwhile; else `silence` tells it, once."""
+    start = loaded.series.time(max(stop.start for stop in found.stops))
+    end = loaded.series.time(min(stop.end for stop in found.stops))
+    if end <= start:
+        return True
+    who = rates.api(loaded.series, found.stops[0].series)
+    hours = context.engine.run("detectors/region_hours", since=start, until=end).to_pylist()
+    place = (who.account_id, who.aws_region)
+    return any((row["account_id"], row["aws_region"]) == place for row in hours)
+
+
+def _is_slow(drop: Drop, silent: list[Stop]) -> bool:
+    """Whether a drop is not the beginning or a part of a silence that is told already."""
+    return not any(
+        stop.series == drop.series and drop.start < stop.end and stop.start < drop.end
+        for stop in silent
+    )
+
+
+def _drop(context: Context, loaded: Rates, found: Drop, theta: float) -> dict[str, Any]:
+    who = rates.api(loaded.series, found.series)
+    start, end = loaded.series.time(found.start), loaded.series.time(found.end)
+    key = series_key(*who.columns().values())
+    during = rates.span(context, who, DROP, start, end)
+    caller = during.most("userIdentityArn")
+    return {
+        **who.columns(),
+        "anomaly_id": anomaly_id(DROP.detector, DROP.kind, key, start),
+        "state": "open" if found.is_open else "closed",
+        "revision": 1,
+        "superseded_by": None,
+        "detector": DROP.detector,
+        "kind": DROP.kind,
+        "severity": severity("silent", found.score - theta),
+        "score": found.score,
+        "p_value": round(10.0**-found.score, 12),
+        "started_at": start,
+        "ended_at": None if found.is_open else end,
+        "principal_arn": caller.value if caller and caller.value != "unknown" else None,
+        "series_key": key,
+        "title": f"{who.event_name} dropped in {who.place}",
+        "explanation": (
+            f"{who.event_name} in {who.place} was called {found.calls:,} times in "
+            f"{rates.minutes_text(found.window)}, where about {found.expected:,.0f} were to be "
+            f"expected; that {'has gone' if found.is_open else 'went'} on for "
+            f"{rates.minutes_text(found.end - found.start)}."
+        ),
+        "evidence": json.dumps(
+            {
+                "event_ids": during.event_ids,
+                "events": during.calls,
+                "sql": rates.events_sql(who, DROP, start, end),
                 "rate": rates.rate(loaded, found.series, found.start, found.end),
             }
         ),

@@ -133,9 +133,18 @@ def test_series_that_stop_together_are_one_gap(tmp_path: Path) -> None:
     for number in range(6):
         spots = np.arange(number, minute(DAYS), 10)
         beats.append(calls(spots[spots < minute(33, 4)], f"Beat{number}"))
-    rows = call_rate(context(tmp_path, beats), WINDOW).anomalies.to_pylist()
+    reads = calls(np.arange(7, minute(DAYS), 30), "DescribeInstances", read_only=True)
+    rows = call_rate(context(tmp_path, [*beats, reads]), WINDOW).anomalies.to_pylist()
     assert [row["kind"] for row in rows] == ["telemetry_gap"]
     assert rows[0]["state"] == "open"
+
+
+def test_an_account_that_logs_nothing_at_all_is_left_to_silence(tmp_path: Path) -> None:
+    beats = []
+    for number in range(6):
+        spots = np.arange(number, minute(DAYS), 10)
+        beats.append(calls(spots[spots < minute(33, 4)], f"Beat{number}"))
+    assert call_rate(context(tmp_path, beats), WINDOW).anomalies.num_rows == 0
 
 
 def test_events_with_unbelievable_times_are_left_out(tmp_path: Path) -> None:
