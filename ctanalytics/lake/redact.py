@@ -68,6 +68,7 @@ class Redactor:
     root: Node = field(init=False)
     _needles: tuple[bytes, ...] | None = field(init=False)
     _hashes: dict[bytes, bytes] = field(default_factory=dict, init=False, repr=False)
+    _texts: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.root = tree(self.rules)
@@ -111,14 +112,18 @@ class Redactor:
         made = self._hashes.get(value)
         if made is None:
             made = b'"%s"' % self.hash(_plain(value)).encode()
-            if len(self._hashes) >= _KNOWN:
-                self._hashes.clear()
-            self._hashes[value] = made
+            self._hashes = _with(self._hashes, value, made)
         return made
 
     def text(self, value: str, hiding: Rule) -> str:
         """As `hidden`, for a text outside JSON."""
-        return MASK if hiding.action == "mask" else self.hash(value.encode())
+        if hiding.action == "mask":
+            return MASK
+        made = self._texts.get(value)
+        if made is None:
+            made = self.hash(value.encode())
+            self._texts = _with(self._texts, value, made)
+        return made
 
     def hash(self, value: bytes) -> str:
         """Return the keyed hash of a value: equal values have equal hashes in all fields."""
@@ -152,6 +157,13 @@ def _unpacked(text: bytes) -> Iterator[bytes]:
     for match in islice(re.finditer(re.escape(GZIP_MAGIC), text), _MAX_MEMBERS):
         with contextlib.suppress(zlib.error):
             yield zlib.decompressobj(31).decompress(text[match.start() :], _MAX_UNPACKED)
+
+
+def _with(known: dict[Any, Any], value: Any, made: Any) -> dict[Any, Any]:
+    """Remember a value, and forget all others when they are too many."""
+    found = known if len(known) < _KNOWN else {}
+    found[value] = made
+    return found
 
 
 def rules(mask: Iterable[str], hashed: Iterable[str]) -> tuple[Rule, ...]:

@@ -153,7 +153,8 @@ def _candidates(raws: list[Any], member: _Member) -> Iterable[int]:
         joined = b"".join(raws)
         if not may_hold(joined, member.names):
             return ()
-        if not escapes(joined):
+        often = sum(map(joined.count, member.names)) * _MANY > len(raws)
+        if not often and not escapes(joined):
             ends = list(accumulate(map(len, raws)))
             found = (bisect_right(ends, at) for at in _all(joined, member.names))
             return sorted({place for place in found if len(raws[place]) >= member.shortest})
