@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import stat
@@ -356,3 +357,45 @@ def test_an_s3_lake_at_the_root_of_a_bucket_has_no_stray_slash(server: Server) -
     assert (store.uri, store.location("a")) == ("s3://lake", "s3://lake/a")
     store.write("a", b"")
     assert list(store.list()) == ["a"]
+
+
+def test_entries_tell_size_and_time_of_what_list_names(store: Store) -> None:
+    before = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=5)
+    for name, data in (("a/one", b"1"), ("a/two", b"22"), ("b/three", b"")):
+        store.write(name, data)
+    found = list(store.entries("a/"))
+    assert [(entry.path, entry.size_bytes) for entry in found] == [("a/one", 1), ("a/two", 2)]
+    assert all(before <= entry.modified <= before + dt.timedelta(minutes=1) for entry in found)
+    assert [entry.path for entry in store.entries()] == list(store.list())
+
+
+def test_entries_of_a_folder_tell_what_a_killed_writer_left(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "lake"), LakeAws())
+    store.write("a/whole", b"1")
+    (tmp_path / "lake/a/.tmp-1").write_bytes(b"half")
+    assert [entry.path for entry in store.entries()] == ["a/.tmp-1", "a/whole"]
+    assert list(store.list()) == ["a/whole"]
+
+
+def test_many_files_are_removed_at_once_and_absent_ones_are_fine(store: Store) -> None:
+    for number in range(7):
+        store.write(f"a/{number}", b"x")
+    store.delete_all([f"a/{number}" for number in range(5)] + ["a/none"])
+    assert list(store.list()) == ["a/5", "a/6"]
+    store.delete_all([])
+
+
+def test_of_a_parquet_file_only_what_is_asked_for_is_read(
+    store: Store, request: pytest.FixtureRequest
+) -> None:
+    rows = pa.table({"number": range(200_000), "text": [f"{n * 7919}" for n in range(200_000)]})
+    with store.create("tables/a.parquet") as file:
+        pq.write_table(rows, file, row_group_size=20_000)
+    with store.open_parquet("tables/a.parquet", read_dictionary=["text"]) as opened:
+        assert opened.metadata.num_rows == 200_000
+        group = opened.read_row_group(3)
+    assert group["number"].to_pylist() == list(range(60_000, 80_000))
+    assert pa.types.is_dictionary(group["text"].type)
+    if not store.is_local:
+        server = request.getfixturevalue("server")
+        assert server.count("GET", "a.parquet") > 1

@@ -15,7 +15,7 @@ def info(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
-    """Show a lake's tables, their rows, files and bytes, and the span of its events.
+    """Show a lake's tables, the span of its events, the state of its files, and what to do next.
 
     Example: ctanalytics lake info --lake ./lake
     """
@@ -23,7 +23,8 @@ def info(
 
     from ctanalytics.app.lake.info import info as run
 
-    found = run(console.lake_of(console.settings_from({"lake": lake})))
+    settings = console.settings_from({"lake": lake})
+    found = run(console.lake_of(settings), settings=settings)
     if json:
         console.emit_json(dataclasses.asdict(found))
         return
@@ -34,6 +35,14 @@ def info(
         f"{found.plans} ingest plans, {found.unfinished_plans} unfinished"
     )
     console.table(
-        ("table", "rows", "files", "bytes", "version"),
-        [(t.name, t.rows, t.files, t.size_bytes, t.version) for t in found.tables],
+        ("table", "rows", "files", "small", "bytes", "version"),
+        [(t.name, t.rows, t.files, t.small_files, t.size_bytes, t.version) for t in found.tables],
     )
+    size = f"{found.bytes_per_event:g} bytes an event; " if found.bytes_per_event else ""
+    console.out(
+        f"{size}{found.open_dates} dates open, {found.closed_dates} closed; "
+        f"to sort: {found.to_sort}, to merge: {found.to_merge}"
+    )
+    console.out("; ".join(f"last {what}: {at or 'never'}" for what, at in found.last.items()))
+    for text in found.advice:
+        console.out(f"next: {text}")
