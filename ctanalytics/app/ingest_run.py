@@ -109,6 +109,8 @@ class Run:
 
     def take_payloads(self, payloads: Sequence[Payload]) -> None:
         """Ingest what was fetched already; it waits in the lake for whoever finishes the plan."""
+        if not payloads:
+            return
         self.counts.listed += len(payloads)
         work = ingest_payload.described(payloads)
 

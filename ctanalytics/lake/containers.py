@@ -40,6 +40,8 @@ _RECORD_KEYS = frozenset(
 )
 _HOLDERS: Final = ("events", "records", "results")
 """Lists in replies of CloudWatch Logs and in events of Firehose."""
+_CODED: Final = ("data", "rawData")
+"""What is a payload in base64; rawData, in the objects of what Firehose could not process."""
 _PACKED: Final = ("awslogs", "kinesis")
 """What holds a packed payload in the events that Lambda gets."""
 _MAX_WRAPPING: Final = 8
@@ -267,8 +269,8 @@ def _of_log_groups(text: bytes, wrapper: Object, depth: int) -> Iterator[Item]:
             yield from _quoted(bytes(wrapper["value"]), depth)
     elif "data" in wrapper and bytes(wrapper["data"])[:1] in (b"{", b"["):
         yield from _items(bytes(wrapper["data"]), depth + 1)
-    elif "data" in wrapper and bytes(wrapper["data"]).startswith(b'"' + BASE64_GZIP):
-        yield from _payload(text, bytes(wrapper["data"]), depth)
+    elif coded := next((x for x in _CODED if _is_coded(wrapper.get(x))), None):
+        yield from _payload(text, bytes(wrapper[coded]), depth)
     elif "QueryResultRows" in wrapper:
         yield Item(text, "not_cloudtrail", other_files.LAKE_ROWS)
     elif "class_uid" in wrapper:
@@ -315,6 +317,10 @@ def _quoted(text: bytes, depth: int) -> Iterator[Item]:
         yield Item(text, "not_json", str(error))
     else:
         yield from _items(inner.strip(), depth + 1)
+
+
+def _is_coded(value: Text | None) -> bool:
+    return value is not None and bytes(memoryview(value)[:5]) == b'"' + BASE64_GZIP
 
 
 def _is_list(value: Text | None) -> bool:

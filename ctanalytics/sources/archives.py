@@ -68,7 +68,9 @@ def etag_of(status: os.stat_result) -> str:
 
 
 def members(path: str, status: os.stat_result, kind: str, notes: Notes) -> Iterator[LogObject]:
-    """Yield an archive's members as objects, and the archive itself if it can't be read on.
+    """Yield an archive's members as objects, then the archive itself, which holds no events.
+
+    Its own row in the ledger tells whether it could be read to its end.
 
     Args:
         status: of the archive, as it was listed.
@@ -85,8 +87,10 @@ def members(path: str, status: os.stat_result, kind: str, notes: Notes) -> Itera
             if count >= MAX_MEMBERS:
                 raise Broken("too_large", f"it has more than {MAX_MEMBERS:,} members")
             yield member
+        yield listing.itself(Unread("skipped", "an archive: its members are objects of their own"))
     except Broken as error:
-        yield listing.itself(error)
+        detail = f"{error.detail}; the members before that are read"
+        yield listing.itself(Unread(error.reason, detail))
     finally:
         file.close()
         listing.close()
@@ -131,16 +135,15 @@ class _Listing:
             refused=refused,
         )
 
-    def itself(self, fault: Broken) -> LogObject:
-        """The archive as an object that can't be read, so that its fault is recorded."""
-        detail = f"{fault.detail}; the members before that are read"
+    def itself(self, word: Unread) -> LogObject:
+        """The archive as an object, with the word on it."""
         return LogObject(
             bucket="file",
             key=self.path,
             etag=self.etag,
             size_bytes=self.status.st_size,
             last_modified=_moment(self.status.st_mtime),
-            refused=Unread(fault.reason, detail),
+            refused=word,
         )
 
     def link(self) -> None:

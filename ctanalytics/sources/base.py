@@ -31,6 +31,7 @@ Reason = Literal[
     "denied",
     "changed",
     "archived",
+    "skipped",
     "too_large",
     "truncated",
     "corrupt",

@@ -56,6 +56,10 @@ CASES = {
     "firehose-event": text(
         {"records": [{"recordId": "1", "data": coded(found)} for found in (ONE, OTHER)]}
     ).encode(),
+    "firehose-failed": "".join(
+        text({"attemptsMade": 4, "errorCode": "Lambda.FunctionError", "rawData": coded(x)}) + "\n"
+        for x in (ONE, OTHER)
+    ).encode(),
     "export-task": gzip.compress(
         "".join(f"2026-03-01T08:00:01.{n}00Z {x}\n" for n, x in enumerate((ONE, OTHER))).encode()
     ),

@@ -83,12 +83,24 @@ def opened(path: Path, selection: Selection | None = None) -> tuple[Source, list
     return source, [obj for batch in source.list(selection or Selection()) for obj in batch]
 
 
+def listed(path: Path, selection: Selection | None = None) -> tuple[Source, list[LogObject]]:
+    """As `opened`, without the archives themselves."""
+    source, objects = opened(path, selection)
+    return source, [obj for obj in objects if obj.locator]
+
+
+def is_whole(obj: LogObject) -> bool:
+    """Whether it is an archive itself, that was read to its end."""
+    return obj.refused is not None and obj.refused.reason == "skipped"
+
+
 def contents(path: Path, max_bytes: int = MANY) -> dict[str, bytes | Unread]:
-    """What each member gives, by its name; "" is the archive itself."""
+    """What each member gives, by its name; "" is an archive that could not be read to its end."""
     source, objects = opened(path)
     return {
         obj.key.removeprefix(str(path.resolve())).removeprefix("!/"): source.read(obj, max_bytes)
         for obj in objects
+        if not is_whole(obj)
     }
 
 
@@ -103,7 +115,7 @@ def test_an_archive_is_known_by_its_content_and_its_members_are_objects(
 ) -> None:
     path = put(tmp_path, KINDS[kind](TWO), "data.json.gz")
     assert contents(path) == dict(TWO)
-    _, objects = opened(tmp_path)
+    _, objects = listed(tmp_path)
     assert [obj.key for obj in objects] == [f"{path.resolve()}!/{name}" for name, _ in TWO]
     assert [(obj.bucket, obj.size_bytes) for obj in objects] == [("file", 7), ("file", 1_200)]
 
@@ -141,7 +153,7 @@ def test_what_is_no_archive_is_a_file(data: bytes, tmp_path: Path) -> None:
 def test_members_tell_account_region_and_day_by_their_names(tmp_path: Path) -> None:
     other = key(0, account_id="444455556666")
     put(tmp_path, gzip.compress(tar([(key(0), b"{}"), (f"./x/{other}", b"{}"), ("y", b"{}")])))
-    _, objects = opened(tmp_path, Selection(accounts=frozenset({ACCOUNT})))
+    _, objects = listed(tmp_path, Selection(accounts=frozenset({ACCOUNT})))
     assert [obj.key.partition("!/")[2] for obj in objects] == [key(0), "y"]
     parsed = object_key.parse(objects[0].key)
     assert (parsed.kind, parsed.account_id, parsed.aws_region) == ("log", ACCOUNT, REGION)
@@ -161,7 +173,7 @@ def test_files_with_names_of_log_files_are_not_looked_into(tmp_path: Path) -> No
     path.write_bytes(tar(TWO))
     _, objects = opened(tmp_path)
     assert [obj.key for obj in objects] == [str(path.resolve())]
-    _, objects = opened(path)
+    _, objects = listed(path)
     assert len(objects) == 2
 
 
@@ -180,7 +192,7 @@ def test_hidden_members_folders_and_links_are_left_out(tmp_path: Path) -> None:
         info.type = tarfile.CHRTYPE
         archive.addfile(info)
     path = put(tmp_path, made.getvalue())
-    source, objects = opened(path)
+    source, objects = listed(path)
     assert [obj.key.partition("!/")[2] for obj in objects] == ["d/x.json"]
     assert source.notes.texts == [f"2 links in an archive were not followed: {path.resolve()}"]
 
@@ -362,9 +374,19 @@ def test_the_number_of_members_has_a_limit(tmp_path: Path, monkeypatch: pytest.M
     assert reason(found[""]) == "too_large"
 
 
-def test_an_archive_is_read_only_as_it_was_listed(tmp_path: Path) -> None:
+def test_an_archive_itself_comes_last_and_holds_nothing(tmp_path: Path) -> None:
     path = put(tmp_path, gzip.compress(tar(TWO)))
     source, objects = opened(path)
+    assert [obj.key for obj in objects][2:] == [str(path.resolve())]
+    assert reason(source.read(objects[2], MANY)) == "skipped"
+    # So that one which was cut and then mended is seen as mended.
+    path.write_bytes(path.read_bytes()[:-9])
+    assert reason(opened(path)[1][-1].refused or b"") == "truncated"
+
+
+def test_an_archive_is_read_only_as_it_was_listed(tmp_path: Path) -> None:
+    path = put(tmp_path, gzip.compress(tar(TWO)))
+    source, objects = listed(path)
     assert source.read(objects[0], MANY) == TWO[0][1]
     path.write_bytes(gzip.compress(tar([(name, data[::-1]) for name, data in TWO])))
     assert reason(source.read(objects[1], MANY)) == "changed"
@@ -382,7 +404,7 @@ def test_any_change_of_an_archive_changes_its_members_etags(tmp_path: Path) -> N
 def test_members_are_read_in_any_order(tmp_path: Path) -> None:
     members = [(str(number), os.urandom(3_000)) for number in range(30)]
     for kind in ("tar", "tar.gz", "tar.zst", "zip"):
-        source, objects = opened(put(tmp_path, KINDS[kind](members), kind))
+        source, objects = listed(put(tmp_path, KINDS[kind](members), kind))
         for place in (29, 3, 3, 17, 0):
             assert source.read(objects[place], MANY) == members[place][1]
 
@@ -391,7 +413,7 @@ def test_members_in_a_row_unpack_their_archive_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     members = [(str(number), os.urandom(20_000)) for number in range(50)]
-    source, objects = opened(put(tmp_path, gzip.compress(tar(members))))
+    source, objects = listed(put(tmp_path, gzip.compress(tar(members))))
     opened_before = archives._READERS._open
     assert opened_before is None or opened_before.place[0] != objects[0].key
     source.read(objects[0], MANY)
@@ -446,11 +468,11 @@ def test_a_spoiled_archive_gives_members_or_reasons_and_nothing_else(
 
 
 def test_what_a_listing_tells_survives_a_plan(tmp_path: Path) -> None:
-    from ctanalytics.app.ingest_part import listed, log_object
+    from ctanalytics.app import ingest_part
 
     put(tmp_path, gzip.compress(tar(TWO))[:-5])
     source, objects = opened(tmp_path)
     for obj in objects:
-        again = log_object(json.loads(json.dumps(listed(obj))))
+        again = ingest_part.log_object(json.loads(json.dumps(ingest_part.listed(obj))))
         assert dataclasses.asdict(again) == dataclasses.asdict(obj)
         assert source.read(again, MANY) == source.read(obj, MANY)

@@ -9,7 +9,7 @@ with read_again as (
         key,
         max(plan_id) as plan_id
     from lake.log_files
-    where state in ('ingested', 'partial', 'quarantined', 'empty')
+    where state in ('ingested', 'partial', 'quarantined', 'empty', 'skipped')
     group by bucket, key
 )
 select
