@@ -14,6 +14,8 @@ from ctanalytics.cli import console
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from ctanalytics.app.query import Explained
+
 FORMATS = ("table", "json", "ndjson", "csv", "parquet", "markdown")
 
 
@@ -23,6 +25,22 @@ def query(
         str | None, typer.Option(help="Where the lake is: a folder or s3://bucket/prefix.")
     ] = None,
     file: Annotated[Path | None, typer.Option(help="Read the SQL from a file.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Ask a saved query; see `ctanalytics queries list`.")
+    ] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=VALUE for $NAME in the SQL; repeatable. Text, but in saved queries."
+        ),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only events from here on (UTC); older files stay closed.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Only events before this (UTC).")] = None,
+    org_wide: Annotated[
+        bool, typer.Option("--org-wide", help="Count a call that several accounts log once.")
+    ] = False,
     format: Annotated[str, typer.Option(help=f"One of {', '.join(FORMATS)}.")] = "table",
     output: Annotated[Path | None, typer.Option(help="Write to this file, not to stdout.")] = None,
     explain: Annotated[
@@ -34,16 +52,41 @@ def query(
             "--verified-only", help="Only records of log files that `validate` found whole."
         ),
     ] = False,
+    timeout: Annotated[
+        float | None, typer.Option(help="Stop after so many seconds [default: never].")
+    ] = None,
+    memory: Annotated[
+        int | None, typer.Option(help="Bytes of memory; what is more goes to disk.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
-    """Ask the lake a question in SQL; read-only.
+    """Ask the lake a question in SQL, or a saved one; read-only.
 
-    Example: ctanalytics query "select principal_arn, calls from users order by calls desc limit 10" --lake ./lake
+    Example: ctanalytics query --name who_is_behind_key --param key=ASIAIOSFODNN7EXAMPLE --lake ./lake
     """
     from ctanalytics.app import query as app_query
+    from ctanalytics.cli import times
+
+    chosen = _format("json" if json else format, output)
+    text, values = _question(sql, file, name, param or [])
+    settings = console.settings_from(
+        {"lake": lake, "query.timeout_seconds": timeout, "query.memory_bytes": memory}
+    )
+    place = console.lake_place(settings)
+    scope = app_query.Scope(
+        times.moment(since, "--since"), times.moment(until, "--until"), org_wide, verified_only
+    )
+    if explain:
+        found = app_query.explain(text, place, values=values, settings=settings, scope=scope)
+        _explain(found, as_json=json)
+        return
+    with app_query.reader(text, place, values=values, settings=settings, scope=scope) as batches:
+        _write(batches, chosen, output)
+
+
+def _format(chosen: str, output: Path | None) -> str:
     from ctanalytics.errors import UsageError
 
-    chosen = "json" if json else format
     if chosen not in FORMATS:
         raise UsageError(
             f"there is no format {chosen!r}",
@@ -54,29 +97,62 @@ def query(
         raise UsageError(
             "Parquet is not for a terminal", where="--format", mend="add --output FILE"
         )
-    text = _text(sql, file)
-    settings = console.settings_from({"lake": lake})
-    place = console.lake_place(settings)
-    if explain:
-        console.out(app_query.explain(text, place, settings=settings))
-        return
-    with app_query.reader(text, place, settings=settings, verified_only=verified_only) as batches:
-        _write(batches, chosen, output)
+    return chosen
 
 
-def _text(sql: str | None, file: Path | None) -> str:
+def _question(
+    sql: str | None, file: Path | None, name: str | None, params: list[str]
+) -> tuple[str, dict[str, Any] | None]:
+    """The SQL and the values of its parameters."""
     from ctanalytics.errors import UsageError
 
-    if (sql is None) == (file is None):
-        raise UsageError("give the SQL or --file, one of them", where="SQL", mend="see --help")
-    if file is None:
-        return sql or ""
+    if sum(each is not None for each in (sql, file, name)) != 1:
+        raise UsageError(
+            "give the SQL, --file or --name, one of them", where="SQL", mend="see --help"
+        )
+    given = dict(_pair(each) for each in params)
+    if name is not None:
+        from ctanalytics.app.queries import bind, saved
+
+        chosen = saved(name)
+        return chosen.sql, bind(chosen, given)
+    return (sql or "") if file is None else _read(file), given or None
+
+
+def _pair(text: str) -> tuple[str, str]:
+    from ctanalytics.errors import UsageError
+
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise UsageError(f"{text!r} is not NAME=VALUE", where="--param", mend="write NAME=VALUE")
+    return name, value
+
+
+def _read(file: Path) -> str:
+    from ctanalytics.errors import UsageError
+
     try:
         return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"the file can't be read: {error}", where=str(file), mend="name a UTF-8 text file"
         ) from error
+
+
+def _explain(found: Explained, *, as_json: bool) -> None:
+    import dataclasses
+
+    if as_json:
+        console.emit_json(dataclasses.asdict(found))
+        return
+    console.table(
+        ("files to read", "of", "columns", "only rows with"),
+        [
+            (scan.files, scan.of_files, ", ".join(scan.columns), " and ".join(scan.filters))
+            for scan in found.scans
+        ],
+    )
+    console.out(found.plan)
 
 
 def _write(batches: pa.RecordBatchReader, chosen: str, output: Path | None) -> None:

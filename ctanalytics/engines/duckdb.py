@@ -7,10 +7,14 @@ may see (checkpoints, removed files, files of a commit that never came).
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
+import secrets
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Self
 
 import duckdb
@@ -37,6 +41,16 @@ class TableFiles:
     schema: pa.Schema
     files: Sequence[str] = ()
     partition: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What a query would read of the files of one table."""
+
+    files: int
+    of_files: int
+    columns: tuple[str, ...]
+    filters: tuple[str, ...]
 
 
 @dataclass
@@ -76,6 +90,8 @@ class Engine:
         # In a notebook without its widgets DuckDB refuses even to switch the bar off.
         with suppress(duckdb.InvalidInputException):
             run("set enable_progress_bar = false")
+        # What does not fit into memory goes to a place that this session removes.
+        run(f"set temp_directory = {untrusted.sql_text(_spill_place())}")
         if self.threads:
             run(f"set threads = {int(self.threads)}")
         if self.memory_bytes:
@@ -198,28 +214,38 @@ class Engine:
         """Run SQL of our own with bound values."""
         return self._arrow(text, values)
 
-    def query(self, text: str) -> pa.Table:
+    def query(self, text: str, values: Mapping[str, Any] | None = None) -> pa.Table:
         """Run a user's SQL: one statement, that reads.
 
         Raises:
             QueryError: it is not SQL, is more than one statement, or does more than read.
         """
-        with self._foreign_errors(text):
+        with self._foreign_errors(text, values):
             self._require_read(text)
-            return self._arrow(text, None)
+            return self._arrow(text, values)
 
-    def stream(self, text: str, rows: int = 65_536) -> pa.RecordBatchReader:
+    def stream(
+        self, text: str, values: Mapping[str, Any] | None = None, *, rows: int = 65_536
+    ) -> pa.RecordBatchReader:
         """Run a user's SQL and hand out its rows in batches; raises as `query` does."""
-        with self._foreign_errors(text):
+        with self._foreign_errors(text, values):
             self._require_read(text)
-            batches = self.connection.sql(text).to_arrow_reader(rows)
+            batches = self.connection.sql(text, params=values).to_arrow_reader(rows)
         return pa.RecordBatchReader.from_batches(batches.schema, self._batches(text, batches))
 
-    def explain(self, text: str) -> str:
+    def explain(self, text: str, values: Mapping[str, Any] | None = None) -> str:
         """Return DuckDB's plan of a user's SQL; raises as `query` does."""
-        with self._foreign_errors(text):
+        return self._explained("explain", text, values)
+
+    def scans(self, text: str, values: Mapping[str, Any] | None = None) -> list[Scan]:
+        """Return what a user's SQL would read of the lake's files; raises as `query` does."""
+        tree = msgspec.json.decode(self._explained("explain (format json)", text, values))
+        return [_scan(found) for found in _scans_of_files(tree)]
+
+    def _explained(self, how: str, text: str, values: Mapping[str, Any] | None) -> str:
+        with self._foreign_errors(text, values):
             self._require_read(text)
-            rows = self.connection.execute(f"explain {text}").fetchall()
+            rows = self.connection.execute(f"{how} {text}", values).fetchall()
         return "\n".join(str(row[-1]) for row in rows)
 
     def register(self, name: str, table: pa.Table) -> None:
@@ -253,23 +279,30 @@ class Engine:
                 raise duckdb.Error(str(error)) from error
 
     @contextmanager
-    def _foreign_errors(self, text: str) -> Iterator[None]:
+    def _foreign_errors(
+        self, text: str, values: Mapping[str, Any] | None = None
+    ) -> Iterator[None]:
         """Turn DuckDB's errors about a user's SQL into ours."""
         try:
             yield
         except duckdb.Error as error:
+            mend = "`ctanalytics views` lists the views and their columns"
+            if isinstance(error, duckdb.OutOfMemoryException):
+                mend = "cut the logs with --since, select fewer columns, or raise query.memory_bytes"
             raise QueryError(
-                untrusted.terminal(self._with_place(error, text)),
+                untrusted.terminal(self._with_place(error, text, values)),
                 where=untrusted.one_line(text),
-                mend="`ctanalytics views` lists the views and their columns",
+                mend=mend,
             ) from error
 
-    def _with_place(self, error: duckdb.Error, text: str) -> duckdb.Error:
+    def _with_place(
+        self, error: duckdb.Error, text: str, values: Mapping[str, Any] | None
+    ) -> duckdb.Error:
         # A relation's error lacks the line with the caret; the same SQL as a statement has it, and
         # stops before it reads anything.
         if isinstance(error, duckdb.BinderException | duckdb.CatalogException):
             try:
-                self.connection.execute(text)
+                self.connection.execute(text, values)
             except duckdb.Error as placed:
                 return placed
         return error
@@ -307,6 +340,38 @@ class Engine:
         return self.connection.sql(text, params=values).to_arrow_table()
 
 
+def _scans_of_files(tree: Any) -> Iterator[dict[str, Any]]:
+    """What the plan says of each scan of Parquet files."""
+    waiting = [tree]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, list):
+            waiting.extend(part)
+        elif isinstance(part, dict):
+            if "Scanning Files" in part.get("extra_info", {}):
+                yield part["extra_info"]
+            elif part.get("name") == "READ_PARQUET":
+                yield {"Scanning Files": "1/1", **part["extra_info"]}
+            waiting.extend(part.get("children", []))
+
+
+def _scan(found: Mapping[str, Any]) -> Scan:
+    files, of_files = found["Scanning Files"].split("/")
+    return Scan(
+        files=int(files),
+        of_files=int(of_files),
+        columns=_texts(found.get("Projections")),
+        filters=_texts(found.get("File Filters")) + _texts(found.get("Filters")),
+    )
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    """A plan gives one text alone, and several as a list."""
+    if value is None:
+        return ()
+    return tuple(str(each) for each in value) if isinstance(value, list) else (str(value),)
+
+
 def _node_types(tree: Any) -> set[str]:
     """The kinds of query that a parsed statement is made of."""
     found: set[str] = set()
@@ -321,6 +386,10 @@ def _node_types(tree: Any) -> set[str]:
         elif isinstance(part, list):
             waiting.extend(part)
     return found
+
+
+def _spill_place() -> str:
+    return str(Path(tempfile.gettempdir()) / f"ctanalytics-{os.getpid()}-{secrets.token_hex(4)}")
 
 
 def with_dates(values: Mapping[str, Any]) -> dict[str, Any]:

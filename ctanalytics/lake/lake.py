@@ -125,12 +125,20 @@ class Lake:
         threads: int | None = None,
         memory_bytes: int | None = None,
         verified_only: bool = False,
+        since: dt.datetime | None = None,
+        until: dt.datetime | None = None,
+        org_wide: bool = False,
+        lookups: Mapping[str, str] | None = None,
     ) -> Engine:
         """Return a DuckDB session over all tables and views, as of now.
 
         Args:
             locked: no file and no network but the lake's tables, for SQL that users write.
             verified_only: only records of log files that a digest vouches for are there.
+            since: only events from here on, and no older files are named.
+            until: only events before this time.
+            org_wide: a call that several accounts log is one row.
+            lookups: further tables, each with its CSV or Parquet file.
         """
         from ctanalytics.engines import statements
         from ctanalytics.engines.duckdb import Engine, TableFiles
@@ -149,6 +157,10 @@ class Lake:
             filters=dict.fromkeys(layout.RECORD_TABLES, statements.statement("lake/verified"))
             if verified_only
             else {},
+            since=since,
+            until=until,
+            org_wide=org_wide,
+            lookups=lookups or {},
         )
 
     def append(self, name: str, rows: pa.Table) -> None:

@@ -107,3 +107,50 @@ def test_lake_info_counts_rows(home: Path) -> None:
     rows = {table["name"]: table["rows"] for table in found["tables"]}
     assert (rows["events"], rows["log_files"]) == (2, 1)
     assert found["last_event"] == "2026-11-20T08:00:00Z"
+
+
+def test_a_saved_query_is_asked_by_name_with_its_parameters(home: Path) -> None:
+    ran = run(
+        *("query", "--name", "top_principals", "--param", "top=1", "--lake", "lake", "--json"),
+        cwd=home,
+    )
+    (row,) = json.loads(ran.out)
+    assert row["calls"] == 2
+
+
+def test_a_parameter_that_is_not_a_pair_is_refused(home: Path) -> None:
+    ran = run("query", "--name", "top_principals", "--param", "top", "--lake", "lake", cwd=home)
+    assert (ran.code, ran.out) == (2, "")
+
+
+def test_a_span_without_events_has_none_and_names_no_file(home: Path) -> None:
+    sql = "select count(*) as n from events"
+    assert json.loads(ask(home, sql, "--until", "2020-01-01", "--json").out) == [{"n": 0}]
+    plan = json.loads(ask(home, "select event_name from events", "--explain", "--json").out)
+    assert plan["scans"][0]["files"] == 1
+    assert "event_name" in plan["scans"][0]["columns"]
+
+
+def test_a_query_beyond_its_time_is_stopped_and_says_so(home: Path) -> None:
+    endless = "select count(*) from range(100000000000) as a(i) where hash(i) = 1"
+    ran = ask(home, endless, "--timeout", "0.5")
+    assert ran.code == 1
+    assert "took longer than 0.5 seconds" in ran.err
+
+
+def test_a_lookup_file_is_a_table_whose_account_ids_keep_their_zeros(home: Path) -> None:
+    (home / "known.csv").write_text("account_id,team\n000000000123,payments\n")
+    (home / "ctanalytics.toml").write_text('[lookups]\nteams = "known.csv"\n')
+    try:
+        found = ask(home, "select * from teams", "--json")
+    finally:
+        (home / "ctanalytics.toml").unlink()
+    assert json.loads(found.out) == [{"account_id": "000000000123", "team": "payments"}]
+
+
+def test_queries_are_listed_and_shown(home: Path) -> None:
+    names = [row["name"] for row in json.loads(run("queries", "list", "--json", cwd=home).out)]
+    assert len(names) >= 40
+    shown = run("queries", "show", "key_activity", cwd=home).out
+    assert "--param key=...  text, has to be given" in shown
+    assert run("queries", "show", "nothing", cwd=home).code == 2
