@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ctanalytics.errors import UsageError
 from ctanalytics.lake import compacted, forgotten, maintenance, plans, rewrite
@@ -105,8 +107,10 @@ def forget(
     entry = known or forgotten.new(subject, action, now, reason)
     forgotten.write(here.store, entry)
     _settle(here)
+    gone: Counter[tuple[str, int]] = Counter()
     with here.lease(maintenance.LEASE):
-        found = [_erased(here, name, eraser) for name in _tables(eraser)]
+        found = [_erased(here, name, eraser, gone) for name in _tables(eraser)]
+        _account(here, gone)
     found = [each for each in found if each.files]
     _finish(here.store, entry, found, now)
     return ForgetResult(entry["id"], action, kind, False, found)
@@ -150,7 +154,7 @@ def _counted(lake: Lake, table: str, eraser: Eraser) -> Erased:
     return Erased(table, removed, covered, files)
 
 
-def _erased(lake: Lake, table: str, eraser: Eraser) -> Erased:
+def _erased(lake: Lake, table: str, eraser: Eraser, gone: Counter[tuple[str, int]]) -> Erased:
     made = rewrite.rewrite(
         lake,
         table,
@@ -159,8 +163,34 @@ def _erased(lake: Lake, table: str, eraser: Eraser) -> Erased:
         eraser.columns(TABLES[table].schema),
         why="forget",
     )
+    gone += made.gone
     removed = made.rows_before - made.rows_after
     return Erased(table, removed, made.rows_changed, len(made.removes))
+
+
+def _account(lake: Lake, gone: Counter[tuple[str, int]]) -> None:
+    """Let the ledger say of the objects' records that some were left out: so its sums still hold."""
+    if not gone:
+        return
+
+    def more(rows: pa.Table) -> list[int]:
+        names = zip(rows["bucket"].to_pylist(), rows["key"].to_pylist(), strict=True)
+        origins = zip(names, rows["plan_id"].to_pylist(), strict=True)
+        return [gone[f"{bucket}/{key}", plan_id] for (bucket, key), plan_id in origins]
+
+    def change(rows: pa.Table) -> tuple[pa.Table, int]:
+        counts = pc.add(pc.fill_null(rows["records_filtered"], 0), pa.array(more(rows)))
+        place = rows.schema.get_field_index("records_filtered")
+        return rows.set_column(place, "records_filtered", counts), 0
+
+    rewrite.rewrite(
+        lake,
+        "log_files",
+        change,
+        lambda rows: any(more(rows)),
+        ("bucket", "key", "plan_id"),
+        why="forget",
+    )
 
 
 def _counts(eraser: Eraser, rows: pa.Table) -> tuple[int, int]:

@@ -135,12 +135,11 @@ def _list(run: Run, source: Source, order: Order, now: dt.datetime, *, queue: bo
     if isinstance(source, LookupSource):
         ingest_lookup.take(run, source, order.selection, now)
         return
-    if not isinstance(source, S3Source):
+    if order.reingest or not isinstance(source, S3Source):
         run.take(source, source.list(order.selection))
         return
     if order.denied_until.get(source.name, now) > now:
         return
-    again = order.retry or order.reingest
     how = ingest_relist.decide(
         source,
         run.place,
@@ -148,14 +147,14 @@ def _list(run: Run, source: Source, order: Order, now: dt.datetime, *, queue: bo
         order.settings.ingest,
         now,
         eager=not order.follow,
-        retry=again,
+        retry=order.retry,
     )
     if queue and how.is_hot:
         return  # what is new, the queue tells
     if how.note:
         run.notes.append(how.note)
     try:
-        run.take(source, ingest_relist.objects(source, how, run.place, retry=again))
+        run.take(source, ingest_relist.objects(source, how, run.place, retry=order.retry))
     except SourceDenied as error:
         if not queue:
             raise

@@ -7,6 +7,7 @@ meanwhile, what was written is left for `vacuum`, and the work begins again on t
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -42,6 +43,8 @@ class Rewritten:
     """Rows of the files that were written again."""
     rows_after: int = 0
     rows_changed: int = 0
+    gone: Counter[tuple[str, int]] = field(default_factory=Counter)
+    """Rows that are gone, by the object and the plan that brought them."""
 
 
 def rewrite(
@@ -133,12 +136,21 @@ def _written(
             for rows in compacted.read(lake.store, seen.table, [file.path]):
                 made.rows_before += len(rows)
                 left, changed = change(rows)
+                if len(left) < len(rows):
+                    made.gone += _origins(rows) - _origins(left)
                 made.rows_changed += changed
                 if len(left):
                     writer.write(left.unify_dictionaries())
         made.adds += writer.adds
         made.rows_after += sum(add["rows"] for add in writer.adds)
     return made
+
+
+def _origins(rows: pa.Table) -> Counter[tuple[str, int]]:
+    if "source_object" not in rows.column_names:
+        return Counter()
+    names = rows["source_object"].cast(pa.string()).to_pylist()
+    return Counter(zip(names, rows["plan_id"].to_pylist(), strict=True))
 
 
 def _prefix(file: DataFile) -> str:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from ctanalytics.app.forget import ForgetResult, forget
+from ctanalytics.app.lake.check import check
 from ctanalytics.errors import SettingsError, UsageError
 from ctanalytics.findings import ANOMALIES, OUTBOX
 from ctanalytics.lake import forgotten
@@ -88,6 +89,15 @@ def test_a_person_is_taken_out_of_every_table(tmp_path: Path) -> None:
         "2",
     ]
     assert leftovers(lake) == []
+
+
+@pytest.mark.parametrize("action", ["remove", "mask"])
+def test_a_lake_that_was_made_to_forget_is_whole(action: str, tmp_path: Path) -> None:
+    logs, lake = lake_with(tmp_path)
+    forget(str(lake), kind="user_name", value=NAME, action=action)
+    assert check(str(lake), deep=True).flaws == []
+    run(logs, lake, reingest=True)
+    assert check(str(lake), deep=True).flaws == []
 
 
 def test_masking_keeps_the_rows(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from ctanalytics.app.ingest import IngestResult, ingest
+from ctanalytics.app.lake.check import check
 from ctanalytics.errors import UsageError
 from ctanalytics.lake import maintenance
 from ctanalytics.lake.lake import Lake
@@ -71,6 +72,7 @@ def test_reading_again_under_the_same_settings_changes_nothing(tmp_path: Path) -
     for _ in range(2):
         assert run(logs, lake, reingest=True, **LIMITS).objects_ingested == 7
         assert contents(lake, RECORDS) == before
+        assert check(str(lake), deep=True).flaws == []
     assert run(logs, lake).objects_skipped == 7
 
 
@@ -176,6 +178,7 @@ def test_a_queue_can_not_be_read_again(tmp_path: Path) -> None:
 
 SCRIPT = """
 import json, sys
+from ctanalytics.app.lake.check import check
 from ctanalytics.app.ingest import ingest
 from ctanalytics.settings import Ingest, Settings
 print("ready", flush=True)
