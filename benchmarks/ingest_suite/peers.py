@@ -24,8 +24,11 @@ SAMPLE = 8
 MOST_OBJECT_BYTES = 128 * 1024 * 1024
 
 
-def duckdb(logs: Path, out: Path, threads: int, formulation: str = "whole file") -> int:
-    """Expert DuckDB: a file as one JSON text, one from_json into typed structs, unnest, COPY."""
+def duckdb(logs: Path, out: Path, threads: int, formulation: str = "small row groups") -> int:
+    """Expert DuckDB: a file as one JSON text, one from_json into typed structs, unnest, COPY.
+
+    Of FORMULATIONS it is the fastest that keeps userIdentity's text.
+    """
     import duckdb as engine
 
     connection = engine.connect()
