@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ctanalytics.app.bundle.verify import VerifyResult, verify
     from ctanalytics.app.detect import DetectResult, detect
     from ctanalytics.app.emit import EmitResult, emit
+    from ctanalytics.app.forget import ForgetResult, forget
     from ctanalytics.app.health import HealthResult, health
     from ctanalytics.app.ingest import IngestResult, ingest
     from ctanalytics.app.query import query
@@ -32,6 +33,7 @@ _HOMES = {
     "Decoded": "lake.decode",
     "DetectResult": "app.detect",
     "EmitResult": "app.emit",
+    "ForgetResult": "app.forget",
     "HealthResult": "app.health",
     "IngestResult": "app.ingest",
     "Lake": "lake.lake",
@@ -44,6 +46,7 @@ _HOMES = {
     "decode": "lake.decode",
     "detect": "app.detect",
     "emit": "app.emit",
+    "forget": "app.forget",
     "health": "app.health",
     "ingest": "app.ingest",
     "query": "app.query",
@@ -59,6 +62,7 @@ __all__ = [
     "Decoded",
     "DetectResult",
     "EmitResult",
+    "ForgetResult",
     "HealthResult",
     "IngestResult",
     "Lake",
@@ -72,6 +76,7 @@ __all__ = [
     "decode",
     "detect",
     "emit",
+    "forget",
     "health",
     "ingest",
     "query",
