@@ -102,6 +102,7 @@ class Ingest(Struct, frozen=True):
     drop: list[Drop] = []  # noise that is read and counted, but not kept
     sweep_days: int = 32  # of S3; a sweep looks so far back for late files
     sweep_hours: float = 20.0  # the least time between sweeps: a nightly job makes one each night
+    walk_below: int = 500  # folders of accounts and regions; fewer are looked for in every pass
     ask_above: int = 1_000_000  # objects to read
     restore_tier: str = "Bulk"  # or Standard, Expedited: sooner and dearer
     queue: str = ""  # URL of an SQS queue that announces new objects

@@ -103,6 +103,7 @@ def _understood(message: Message, sources: Sequence[S3Source], selection: Select
     except NotANoticeError as error:
         work.fault = str(error)
         return work
+    work.fault = notice.fault
     for found in notice.objects:
         source = next((one for one in sources if one.holds(found.bucket, found.key)), None)
         if source is None and all(found.bucket != one.bucket for one in sources):

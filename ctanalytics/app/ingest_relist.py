@@ -26,7 +26,9 @@ class Listed:
 
     selection: Selection
     prefixes: tuple[str, ...] | None = None
-    """Only these stretches, which an earlier listing found; None: all that is there."""
+    """Only these stretches, which an earlier listing found; None: folders are looked for."""
+    is_hot: bool = False
+    """Whether only what is new is looked at."""
     path: str = ""
     remember: Listing | None = None
     """What is known when the pass has come to its end, without the prefixes."""
@@ -35,11 +37,6 @@ class Listed:
     waiting: bool = False
     """Also objects of the ledger that have to be tried again and are not listed any more."""
     note: str = ""
-
-    @property
-    def is_hot(self) -> bool:
-        """Whether only what is new is looked at."""
-        return self.prefixes is not None
 
 
 def decide(
@@ -77,7 +74,9 @@ def decide(
     if known.prefixes and lately and not retry:
         # Yesterday too: CloudTrail is minutes late, sometimes hours, rarely more.
         hot = _since(selection, now.date() - _DAY)
-        return Listed(hot, known.prefixes, awaited=awaited if eager else None)
+        # In a small organization a region that nobody used before is seen at once.
+        prefixes = known.prefixes if len(known.prefixes) >= limits.walk_below else None
+        return Listed(hot, prefixes, is_hot=True, awaited=awaited if eager else None)
     since = max(known.floor, known.swept_at.date() - limits.sweep_days * _DAY)
     kept = Listing(floor=known.floor, swept_at=now)
     return Listed(_since(selection, since), path=path, remember=kept, awaited=awaited, waiting=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote_plus
@@ -51,17 +50,20 @@ class Notice:
     objects: list[Announced] = field(default_factory=list)
     ignored: int = 0
     """Things said that announce no new object: tests, deletions, tags."""
+    fault: str = ""
+    """What of it can't be understood, while the rest can."""
 
 
 def read(body: str) -> Notice:
     """Read a message's body.
 
     Raises:
-        NotANoticeError: it is none of the known kinds, or of a newer version.
+        NotANoticeError: nothing of it is of a known kind and version.
     """
     notice = Notice()
-    for said in _unwrapped(_json(body), _ENVELOPES):
-        _read(said, notice)
+    _unwrap(_json(body), _ENVELOPES, notice)
+    if notice.fault and not notice.objects and not notice.ignored:
+        raise NotANoticeError(notice.fault)
     return notice
 
 
@@ -75,28 +77,36 @@ def _json(text: str) -> dict[str, Any]:
     return found
 
 
-def _unwrapped(found: dict[str, Any], depth: int) -> Iterator[dict[str, Any]]:
-    """Yield what is in the envelopes: each S3 record, or the whole of another kind."""
+def _unwrap(found: dict[str, Any], depth: int, notice: Notice) -> None:
+    """Read what is in the envelopes: each S3 record, or the whole of another kind."""
     if depth < 0:
         raise NotANoticeError("there are too many envelopes in one another")
     if found.get("Type") in ("SubscriptionConfirmation", "UnsubscribeConfirmation"):
         raise NotANoticeError("it is SNS's request to confirm a subscription: confirm it by hand")
     if isinstance(found.get("Message"), str) and "TopicArn" in found:
-        yield from _unwrapped(_json(found["Message"]), depth - 1)
+        _unwrap(_json(found["Message"]), depth - 1, notice)
         return
     records = found.get("Records")
     if not isinstance(records, list):
-        yield found
+        _read(found, notice)
         return
     for record in records:
-        if not isinstance(record, dict):
-            raise NotANoticeError("a record is not an object")
-        if isinstance(record.get("Sns"), dict):  # as Lambda gets it
-            yield from _unwrapped(record["Sns"], depth - 1)
-        elif isinstance(record.get("body"), str):
-            yield from _unwrapped(_json(record["body"]), depth - 1)
-        else:
-            yield record
+        try:
+            _unwrap_record(record, depth, notice)
+        except NotANoticeError as error:
+            # One that can't be understood costs its neighbours nothing.
+            notice.fault = str(error)
+
+
+def _unwrap_record(record: Any, depth: int, notice: Notice) -> None:
+    if not isinstance(record, dict):
+        raise NotANoticeError("a record is not an object")
+    if isinstance(record.get("Sns"), dict):  # as Lambda gets it
+        _unwrap(record["Sns"], depth - 1, notice)
+    elif isinstance(record.get("body"), str):
+        _unwrap(_json(record["body"]), depth - 1, notice)
+    else:
+        _read(record, notice)
 
 
 def _read(said: dict[str, Any], notice: Notice) -> None:

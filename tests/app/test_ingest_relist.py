@@ -72,7 +72,9 @@ def test_first_the_last_weeks_are_taken_and_it_is_said(logs: Trail) -> None:
     assert any("takes the last 35 days (from 2026-02-03)" in note for note in result.notes)
 
 
-def test_later_only_today_and_yesterday_are_listed_with_one_request_a_folder(logs: Trail) -> None:
+def test_later_only_today_and_yesterday_are_listed_with_one_request_a_folder(
+    logs: Trail,
+) -> None:
     for number in range(4):
         account = ("111122223333", "444455556666")[number % 2]
         region = ("eu-west-1", "us-east-1")[number // 2]
@@ -81,7 +83,7 @@ def test_later_only_today_and_yesterday_are_listed_with_one_request_a_folder(log
     put(logs, 99, NOW, kind="insight")
     run(logs)
     put(logs, 100, NOW)
-    result = run(logs, NOW + HOUR)
+    result = run(logs, NOW + HOUR, walk_below=5)
     # Four folders of logs, and the only one of Insights that there is.
     assert result.list_requests == 4 + 1
     assert (result.objects_listed, result.records_written) == (4 * 2 + 1 + 1, 1)
@@ -102,10 +104,20 @@ def test_a_new_account_is_found_within_a_day_with_all_its_files(logs: Trail) -> 
     put(logs, 1, NOW)
     run(logs)
     put(logs, 2, NOW + HOUR, account_id="444455556666")
-    assert run(logs, NOW + 2 * HOUR).records_written == 0
-    assert run(logs, NOW + DAY).records_written == 1
+    assert run(logs, NOW + 2 * HOUR, walk_below=1).records_written == 0
+    assert run(logs, NOW + DAY, walk_below=1).records_written == 1
     put(logs, 3, NOW + DAY, account_id="444455556666")
-    assert run(logs, NOW + DAY + HOUR).records_written == 1
+    assert run(logs, NOW + DAY + HOUR, walk_below=1).records_written == 1
+
+
+def test_in_a_small_organization_a_new_region_is_seen_at_once(logs: Trail) -> None:
+    put(logs, 1, NOW)
+    run(logs)
+    put(logs, 2, NOW, aws_region="ap-southeast-7")
+    put(logs, 3, NOW - 5 * DAY)
+    result = run(logs, NOW + HOUR)
+    assert result.records_written == 1  # and what is older waits for the sweep
+    assert result.list_requests <= 7
 
 
 def test_after_a_long_pause_no_day_is_missed(logs: Trail) -> None:
@@ -149,7 +161,7 @@ def test_a_lost_memory_costs_requests_and_no_event(logs: Trail, damage: bytes | 
     assert result.records_written == 1
     assert any("from 2026-02-18" in note for note in result.notes)
     assert count(logs) == 2
-    assert run(logs, NOW + 2 * HOUR).list_requests == 1
+    assert run(logs, NOW + 2 * HOUR, walk_below=1).list_requests == 1
 
 
 def test_an_object_that_was_denied_long_ago_is_tried_again_without_its_day_being_listed(

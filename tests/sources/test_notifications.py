@@ -180,7 +180,10 @@ REAL: dict[str, list[str] | None] = {
     "sns-s3-test-event": [],
     "sqs-s3-event": ["b21b84d653bb07b05b1e6b33684dc11b"],
     "sqs-sns-event": ["b21b84d653bb07b05b1e6b33684dc11b"],
-    "sqs-batch-partial-garbage": None,
+    "sqs-batch-partial-garbage": [
+        "b21b84d653bb07b05b1e6b33684dc11b",
+        "second-sibling-object.json.gz",
+    ],
     "eventbridge-object-created": ["example-key"],
     "eventbridge-object-created-plus-key": ["my+file.json.gz"],
     "eventbridge-object-created-unsupported-version": None,
@@ -201,6 +204,12 @@ def test_published_messages_are_read() -> None:
                 read(file.read_text("utf-8"))
         else:
             assert [found.key for found in read(file.read_text("utf-8")).objects] == wanted
+
+
+def test_a_record_that_can_not_be_understood_costs_its_neighbours_nothing() -> None:
+    notice = read(s3(s3_record("logs", "a"), s3_record("logs", ""), s3_record("logs", "b")))
+    assert [found.key for found in notice.objects] == ["a", "b"]
+    assert notice.fault == "the key is missing"
 
 
 def test_a_log_file_is_no_announcement() -> None:
