@@ -7,6 +7,7 @@ plans/               what an ingest set out to do, and its result until all tabl
 staging/<plan>/      decoded rows on their way to their dates
 leases/              who works on what, renewed while alive
 journal/             acknowledgements not yet folded into the outbox
+forgotten/           erasure requests: a log, and what later ingests keep to
 cache/               what re-listing remembers; lost, it is found anew
 ```
 """
