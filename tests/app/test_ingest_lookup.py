@@ -97,6 +97,9 @@ def test_a_copy_of_event_history_is_equal_to_that_of_a_bucket(
     second = other()
     assert (second.records_written, second.records_duplicate) == (0, 6)
     assert ask(lake, "select count(*) as n from lake.event_conflicts") == [{"n": 0}]
+    # Event history is no second trail, and no copy costs anything.
+    assert ask(lake, "select * from duplicate_trails") == []
+    assert ask(lake, "select sum(duplicate_usd) as usd from ingest_health") == [{"usd": 0.0}]
     alone = tmp_path / "alone"
     run(tmp_path / "logs", alone)
     sql = f"select {ROWS[:-1]}, event_context) from events order by event_id"

@@ -23,4 +23,6 @@ from ingest_health as health
 cross join newest
 where health.delivery_date > newest.last_day - interval 30 day
   and health.records_duplicate > 0
+  and health.trail <> 'lookup-events'  -- event history is no trail
+  and coalesce(health.doubles_trail, '') <> 'lookup-events'
 group by health.trail, health.doubles_trail

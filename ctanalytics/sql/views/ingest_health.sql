@@ -50,7 +50,12 @@ per_trail as (
         repeats.first_trail,
         sum(repeats.records) as records,
         sum(
-            case when repeats.first_trail <> files.trail then repeats.management_records else 0 end
+            case
+                when repeats.first_trail <> files.trail
+                 and 'lookup-events' not in (repeats.first_trail, files.trail)  -- it costs nothing
+                    then repeats.management_records
+                else 0
+            end
         ) as paid_records
     from (
         select distinct
