@@ -5,6 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -202,3 +205,37 @@ def test_what_can_not_be_meant_is_refused(wrong: dict[str, Any], tmp_path: Path)
     _, lake = lake_with(tmp_path)
     with pytest.raises(UsageError):
         forget(str(lake), **({"kind": "user_name", "value": NAME} | wrong))
+
+
+SCRIPT = """
+import sys
+from ctanalytics.app.forget import forget
+print("ready", flush=True)
+sys.stdin.readline()
+forget(sys.argv[1], kind="user_name", value=sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("step", ["forgotten/*.json", "tables/*/**/merged-0-*.parquet"])
+def test_killed_on_its_way_and_asked_again_it_is_carried_out_once(
+    step: str, tmp_path: Path
+) -> None:
+    _, lake = lake_with(tmp_path)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(lake), NAME],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert process.stdin is not None and process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.stdin.write("\n")
+    process.stdin.flush()
+    until = time.monotonic() + 60
+    while not any(lake.glob(step)) and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.0005)
+    process.kill()
+    process.communicate()
+    forget(str(lake), kind="user_name", value=NAME)
+    assert NAME.lower() not in everything(lake)
+    assert [row["n"] for row in ask(lake, "select count(*) as n from lake.events")] == [2]
+    (entry,) = forgotten.entries(Lake.open(str(lake)).store)
+    assert entry["finished_at"]
