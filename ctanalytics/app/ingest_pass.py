@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from ctanalytics.app import ingest_estimate, ingest_lookup, ingest_queue, ingest_relist
 from ctanalytics.app.ingest_result import Agree, IngestResult, Report, result
@@ -16,7 +17,9 @@ from ctanalytics.engines.local import LocalExecutor, cores
 from ctanalytics.errors import LakeMissing, SourceDenied, UsageError
 from ctanalytics.lake.lake import Lake
 from ctanalytics.settings import Settings
+from ctanalytics.sources import archives
 from ctanalytics.sources.base import Selection, Source, open_source
+from ctanalytics.sources.folder import FolderSource
 from ctanalytics.sources.lookup import LookupSource
 from ctanalytics.sources.queue import Held, Queue
 from ctanalytics.sources.s3 import S3Source
@@ -131,10 +134,18 @@ def once(
     return replace(done, estimate=_estimate(run, sources)) if order.dry_run else done
 
 
+def _is_read(run: Run, path: str, etag: str) -> bool:
+    """Tell whether all members of an archive were read before."""
+    members = f"{path}{archives.MARK}"
+    return run.known is not None and run.known.is_complete("file", path, etag, members)
+
+
 def _list(run: Run, source: Source, order: Order, now: dt.datetime, *, queue: bool) -> None:
     if isinstance(source, LookupSource):
         ingest_lookup.take(run, source, order.selection, now)
         return
+    if isinstance(source, FolderSource) and not (order.retry or order.reingest):
+        source = replace(source, is_read=partial(_is_read, run))
     if order.reingest or not isinstance(source, S3Source):
         run.take(source, source.list(order.selection))
         return

@@ -119,6 +119,18 @@ class Ledger:
         rows = self._frame.filter((pl.col("bucket") == bucket) & pl.col("state").is_in(read))
         return rows["key"].to_list()
 
+    def is_complete(self, bucket: str, key: str, etag: str, members: str) -> bool:
+        """Tell whether an archive was read to its end, and no member of it waits for another try.
+
+        Args:
+            members: how the keys of its members begin.
+        """
+        self.refresh()
+        own = (pl.col("key") == key) & (pl.col("etag") == etag) & (pl.col("state") == "skipped")
+        waiting = pl.col("key").str.starts_with(members) & pl.col("state").is_in(list(AGAIN))
+        here = self._frame.filter(pl.col("bucket") == bucket)
+        return not here.filter(own).is_empty() and here.filter(waiting).is_empty()
+
     def states(self, objects: Sequence[dict[str, Any]]) -> list[Known | None]:
         """Return the newest word on each object; None when it was never looked at.
 

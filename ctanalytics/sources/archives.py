@@ -31,6 +31,8 @@ from ctanalytics.sources.base import Fetched, LogObject, Notes, Unread
 MARK: Final = "!/"
 """Between an archive's path and its member's name in a key."""
 
+_READ: Final = Unread("skipped", "an archive: its members are objects of their own")
+
 MAX_MEMBERS: Final = 1_000_000
 _LONGEST_NAME: Final = 1_024
 _SNIFFED: Final = 4_096
@@ -67,10 +69,20 @@ def etag_of(status: os.stat_result) -> str:
     return f"{status.st_size}-{status.st_mtime_ns}"
 
 
-def members(path: str, status: os.stat_result, kind: str, notes: Notes) -> Iterator[LogObject]:
-    """Yield an archive's members as objects, then the archive itself, which holds no events.
+def itself(path: str, status: os.stat_result, word: Unread = _READ) -> LogObject:
+    """An archive as an object, with the word on it; it holds no events itself."""
+    return LogObject(
+        bucket="file",
+        key=path,
+        etag=etag_of(status),
+        size_bytes=status.st_size,
+        last_modified=_moment(status.st_mtime),
+        refused=word,
+    )
 
-    Its own row in the ledger tells whether it could be read to its end.
+
+def members(path: str, status: os.stat_result, kind: str, notes: Notes) -> Iterator[LogObject]:
+    """Yield an archive's members as objects, then the archive if it can't be read to its end.
 
     Args:
         status: of the archive, as it was listed.
@@ -87,10 +99,9 @@ def members(path: str, status: os.stat_result, kind: str, notes: Notes) -> Itera
             if count >= MAX_MEMBERS:
                 raise Broken("too_large", f"it has more than {MAX_MEMBERS:,} members")
             yield member
-        yield listing.itself(Unread("skipped", "an archive: its members are objects of their own"))
     except Broken as error:
         detail = f"{error.detail}; the members before that are read"
-        yield listing.itself(Unread(error.reason, detail))
+        yield itself(path, status, Unread(error.reason, detail))
     finally:
         file.close()
         listing.close()
@@ -133,17 +144,6 @@ class _Listing:
             last_modified=_moment(modified),
             locator=f"{len(self.path)}:{locator}",
             refused=refused,
-        )
-
-    def itself(self, word: Unread) -> LogObject:
-        """The archive as an object, with the word on it."""
-        return LogObject(
-            bucket="file",
-            key=self.path,
-            etag=self.etag,
-            size_bytes=self.status.st_size,
-            last_modified=_moment(self.status.st_mtime),
-            refused=word,
         )
 
     def link(self) -> None:

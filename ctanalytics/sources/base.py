@@ -102,6 +102,11 @@ class Selection:
     """Under AWS's key layout in S3 only these are listed; folders give all their files."""
     slack_days: int = _SLACK_DAYS
 
+    @property
+    def is_all(self) -> bool:
+        """Whether nothing is left out by time, account or region."""
+        return not (self.since or self.until or self.accounts or self.regions)
+
     def first_day(self) -> dt.date | None:
         """The first delivery day that can hold events of the span."""
         return self.since.astimezone(dt.UTC).date() if self.since else None
@@ -114,7 +119,7 @@ class Selection:
 
     def takes(self, key: str) -> bool:
         """Tell whether an object is chosen, by what its key tells."""
-        if not (self.since or self.until or self.accounts or self.regions):
+        if self.is_all:
             return True
         parsed = object_key.parse(key)
         return (

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,8 @@ class FolderSource:
     root: Path
     """Absolute, symbolic links resolved."""
     pattern: Pattern | None = None
+    is_read: Callable[[str, str], bool] | None = None
+    """Tells of an archive by path and ETag whether all of it was read before: it is not listed."""
     requests: Requests = field(default_factory=Requests)
     notes: Notes = field(default_factory=Notes)
 
@@ -121,11 +123,24 @@ class FolderSource:
     def _chosen(self, selection: Selection) -> Iterator[LogObject]:
         for path, status in self._walk(self.root):
             if kind := self._archive_kind(path):
-                members = archives.members(path, status, kind, self.notes)
-                yield from (found for found in members if selection.takes(found.key))
+                yield from self._archive(path, status, kind, selection)
             elif selection.takes(path):
                 modified = dt.datetime.fromtimestamp(status.st_mtime_ns // 10**9, dt.UTC)
                 yield LogObject(BUCKET, path, etag_of(status), status.st_size, modified)
+
+    def _archive(
+        self, path: str, status: os.stat_result, kind: str, selection: Selection
+    ) -> Iterator[LogObject]:
+        """The members of an archive; the archive itself last, once all of it is listed."""
+        known = self.is_read is not None and self.is_read(path, etag_of(status))
+        whole = known or selection.is_all
+        if not known:
+            for found in archives.members(path, status, kind, self.notes):
+                whole = whole and found.locator is not None
+                if selection.takes(found.key):
+                    yield found
+        if whole:
+            yield archives.itself(path, status)
 
     def _archive_kind(self, path: str) -> str | None:
         """Tell whether a file is an archive; a look costs as much as opening it."""

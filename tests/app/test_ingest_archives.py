@@ -6,12 +6,14 @@ import gzip
 import io
 import tarfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.app.ingesting import FreshProcesses, ask, run
-from tests.logs import corpus, document, key, record
+from tests.logs import corpus, document, key, record, write
 
 
 def tarred(folder: Path, mode: str) -> bytes:
@@ -47,7 +49,10 @@ def test_an_archive_gives_the_rows_of_its_folder(kind: str, tmp_path: Path) -> N
     sql = f"select {names} from events order by event_time, event_id"
     assert ask(lake, sql) == ask(plain, sql)
     again = run(tmp_path / "in" / "logs.data", lake)
-    assert (again.objects_skipped, again.records_read) == (13, 0)
+    # The archive was read to its end, so that its members are not listed again.
+    assert (again.objects_listed, again.objects_skipped, again.records_read) == (1, 1, 0)
+    every = run(tmp_path / "in", lake, reingest=True)
+    assert (every.objects_listed, every.objects_ingested) == (13, 12)
     sql = "select distinct account_id, aws_region from ingest_files where records > 0"
     assert ask(lake, sql) == [{"account_id": "111122223333", "aws_region": "eu-west-1"}]
 
@@ -67,8 +72,38 @@ def test_what_an_archive_can_not_give_is_set_aside_and_the_rest_is_rows(tmp_path
     assert not result.complete
     reasons = {Path(row["key"]).name: row["reason"] for row in result.set_aside}
     assert reasons == {"b.zip": "nested_archive", "d.json.gz": "truncated", "x.tar.gz": "truncated"}
-    assert run(logs, lake).objects_skipped == 5
+    assert run(logs, lake).objects_skipped == 5  # it was cut, so it is listed again
     assert run(logs, lake, retry=True).objects_quarantined == 3
+
+
+def test_what_an_account_left_out_of_an_archive_comes_without_it(tmp_path: Path) -> None:
+    inner, lake = tmp_path / "inner", tmp_path / "lake"
+    for number, account in enumerate(("111122223333", "444455556666")):
+        write(inner / key(number, account_id=account), [record(number)])
+    (tmp_path / "x.tar").write_bytes(tarred(inner, "w"))
+    assert run(tmp_path / "x.tar", lake, accounts=["444455556666"]).records_written == 1
+    assert run(tmp_path / "x.tar", lake).records_written == 1
+    narrow = run(tmp_path / "x.tar", lake, accounts=["444455556666"])
+    assert (narrow.objects_listed, narrow.objects_skipped) == (1, 1)
+
+
+def test_a_member_that_was_gone_is_tried_again(tmp_path: Path) -> None:
+    inner, lake = tmp_path / "inner", tmp_path / "lake"
+    corpus(inner, files=3, per_file=2)
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    path = logs / "x.zip"
+    path.write_bytes(zipped(inner))
+
+    class Late(FreshProcesses):
+        def map(self, function: Any, parts: Any) -> Iterator[Any]:
+            hidden = path.rename(tmp_path / "hidden")
+            yield from map(function, parts)
+            hidden.rename(path)
+
+    assert run(logs, lake, executor=Late()).objects_deferred == 3
+    assert run(logs, lake).objects_ingested == 3
+    assert run(logs, lake).objects_listed == 1
 
 
 def test_a_cut_archive_that_is_mended_leaves_the_quarantine(tmp_path: Path) -> None:
