@@ -273,7 +273,7 @@ def _of_variable(text: str, kind: Any) -> Any:
     if get_origin(kind) not in (list, dict):
         return text
     if get_origin(kind) is list and not issubclass(get_args(kind)[0], Struct):
-        return text.split(",")
+        return text.split(",") if text else []
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:

@@ -158,3 +158,8 @@ def test_a_list_of_tables_comes_from_the_file_or_as_json_from_a_variable(tmp_pat
     assert "ingest.drop (CTANALYTICS_INGEST_DROP)" in faults(environ=wrong)
     odd = toml(tmp_path, '[[ingest.drop]]\nname = "noise"\nevents = ["List*"]\n')
     assert "`events`" in faults(environ={}, file=odd)
+
+
+def test_an_empty_variable_is_an_empty_list() -> None:
+    assert load(environ={"CTANALYTICS_REDACT_MASK": ""}).redact.mask == []
+    assert load(environ={"CTANALYTICS_REDACT_MASK": "a.b,c"}).redact.mask == ["a.b", "c"]
