@@ -21,6 +21,7 @@ from ctanalytics.cli.detect import detect
 from ctanalytics.cli.emit import emit
 from ctanalytics.cli.forget import forget
 from ctanalytics.cli.health import health
+from ctanalytics.cli.hunt import hunt
 from ctanalytics.cli.ingest import ingest
 from ctanalytics.cli.lake import check, compact, expire, export, info, vacuum
 from ctanalytics.cli.queries import list as queries_list
@@ -34,6 +35,7 @@ from ctanalytics.cli.rules import run as rules_run
 from ctanalytics.cli.rules import show as rules_show
 from ctanalytics.cli.rules import test as rules_test
 from ctanalytics.cli.rules import try_ as rules_try
+from ctanalytics.cli.show import show
 from ctanalytics.cli.simulate import simulate
 from ctanalytics.cli.validate import validate
 from ctanalytics.cli.views import views
@@ -147,6 +149,8 @@ bundle_app.command("verify")(command(bundle_verify.verify))
 app.command("validate")(command(validate))
 app.command("query")(command(query, role_of="lake_aws"))
 app.command("views")(command(views, role_of="lake_aws"))
+app.command("show")(command(show, role_of="lake_aws"))
+app.command("hunt")(command(hunt, role_of="lake_aws"))
 queries_app.command("list")(command(queries_list.list_queries, role_of="lake_aws"))
 queries_app.command("show")(command(queries_show.show, role_of="lake_aws"))
 for verb in (

@@ -279,16 +279,16 @@ class Engine:
                 raise duckdb.Error(str(error)) from error
 
     @contextmanager
-    def _foreign_errors(
-        self, text: str, values: Mapping[str, Any] | None = None
-    ) -> Iterator[None]:
+    def _foreign_errors(self, text: str, values: Mapping[str, Any] | None = None) -> Iterator[None]:
         """Turn DuckDB's errors about a user's SQL into ours."""
         try:
             yield
         except duckdb.Error as error:
             mend = "`ctanalytics views` lists the views and their columns"
             if isinstance(error, duckdb.OutOfMemoryException):
-                mend = "cut the logs with --since, select fewer columns, or raise query.memory_bytes"
+                mend = (
+                    "cut the logs with --since, select fewer columns, or raise query.memory_bytes"
+                )
             raise QueryError(
                 untrusted.terminal(self._with_place(error, text, values)),
                 where=untrusted.one_line(text),
