@@ -38,8 +38,8 @@ from ctanalytics.records.object_key import log_key
 from ctanalytics.settings import Ingest, Settings
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from tests.aws_server import Server, aws_server  # noqa: E402
-from tests.logs import document, event_id, record  # noqa: E402
+from tests.aws_server import Server, aws_server
+from tests.logs import document, event_id, record
 
 START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 BUCKET = "logs"
