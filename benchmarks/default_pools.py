@@ -3,7 +3,8 @@
 python benchmarks/default_pools.py [--write]
 
 Simulates organizations without an incident, and takes from each what a day's largest deviation is:
-u of each surge window, for write calls and for errors, and y of silences. Each pool is kept as 400
+u of each surge window, for write calls and for errors, and y of silences; u of drops comes from
+simulated rates (benchmarks/detection). Each pool is kept as 400
 evenly spaced quantiles. Prints them in short; with --write also rewrites
 ctanalytics/detectors/data/pools.json, which the detectors add to a pool of fewer than 300 values.
 
@@ -21,10 +22,15 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from benchmarks.detection.rate_scores import as_series
+from benchmarks.detection.rate_simulation import simulate as simulate_rates
 from ctanalytics.app.ingest import ingest
 from ctanalytics.app.simulate import simulate
-from ctanalytics.detectors import rates, stops, surges
+from ctanalytics.detectors import drops, rates, stops, surges
 from ctanalytics.detectors.base import Context, Window
+from ctanalytics.detectors.series import DAY, expect
 from ctanalytics.engines.local import LocalExecutor
 from ctanalytics.lake.lake import Lake
 from ctanalytics.settings import Settings
@@ -55,6 +61,19 @@ def deviations(lake: Path) -> dict[str, np.ndarray]:
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
+def steady_series(seed: int) -> dict[str, np.ndarray]:
+    """Deviations of drops: organizations as simulated have hardly an API that never pauses."""
+    calls = simulate_rates(1_000, seed)
+    series = as_series(calls)
+    masked = np.zeros((series.count, series.days), np.bool_)
+    quiet = np.setdiff1d(np.arange(series.count), [found.series for found in calls.incidents])
+    found = {}
+    for minutes in drops.WINDOWS:
+        daily = drops.daily(series, expect(series, masked), masked, minutes, series.days * DAY)
+        found[f"drop_{minutes}"] = daily[quiet].ravel()
+    return found
+
+
 def organization(seed: int) -> dict[str, np.ndarray]:
     """Simulate one, ingest it, and take its deviations."""
     with tempfile.TemporaryDirectory() as folder:
@@ -73,7 +92,7 @@ def organization(seed: int) -> dict[str, np.ndarray]:
 
 
 def main() -> None:
-    parts = [organization(seed) for seed in SEEDS]
+    parts = [organization(seed) | steady_series(seed) for seed in SEEDS]
     pools = {}
     for name in sorted(parts[0]):
         values = np.concatenate([part[name] for part in parts])

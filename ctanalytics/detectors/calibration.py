@@ -116,7 +116,7 @@ def default_pool(name: str) -> Floats:
     """Return normal days of made-up organizations, for lakes that have too few of their own.
 
     Args:
-        name: surge_5 and so on, by window, or stop. Made by benchmarks/default_pools.py.
+        name: surge_5 and drop_60 and so on, by window, or stop. Made by benchmarks/default_pools.py.
     """
     file = resources.files("ctanalytics.detectors").joinpath("data", "pools.json")
     return np.array(json.loads(file.read_text("utf-8"))["pools"][name], np.float64)

@@ -106,6 +106,13 @@ class Series:
         """Return the calls of each series in the minutes (after, through]."""
         return self.calls_through(series, through) - self.calls_through(series, after)
 
+    def last_call(self, series: Ints, minute: Ints) -> Ints:
+        """Return the last minute with a call up to each minute; -1 where there is none."""
+        place = series * (self.days + 2) * DAY + minute
+        entry = np.searchsorted(self._places, place, side="right") - 1
+        own = (entry >= 0) & (self.series[np.maximum(entry, 0)] == series)
+        return np.where(own, self.minute[np.maximum(entry, 0)], -1)
+
     @cached_property
     def day(self) -> Ints:
         """The day of each entry, from 0."""

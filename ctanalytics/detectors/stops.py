@@ -14,6 +14,7 @@ import numpy.typing as npt
 from ctanalytics.detectors.calibration import MIN_POOL, default_pool, surprise
 from ctanalytics.detectors.series import DAY, HISTORY_DAYS, POOL_DAYS, Floats, Ints, Series
 
+LOOKS: Final = 1
 _PSEUDO_MINUTES: Final = 30.0
 _LEAST_DAYS: Final = 14
 _LEAST_RATIO: Final = 2.0
@@ -73,10 +74,7 @@ def find(
         chosen = np.flatnonzero(eligible[:, today])
         if not len(chosen):
             continue
-        pool = normal[:, max(0, today - POOL_DAYS) : today].ravel()
-        if np.isfinite(pool).sum() < MIN_POOL:
-            pool = np.concatenate((pool, default_pool("stop")))
-        scores = surprise(y[chosen, today], pool)
+        scores = surprise(y[chosen, today], _pool(normal, today))
         gap, known = silence[chosen, today], longest[chosen, today]
         fires = (scores >= theta) & (gap >= _LEAST_RATIO * known) & (gap >= _LEAST_MINUTES)
         for number, score in zip(chosen[fires].tolist(), scores[fires].tolist(), strict=True):
@@ -96,6 +94,72 @@ def find(
                     else Stop(number, start, end, found.is_open, found.score, earlier.longest)
                 )
     return [stops[key] for key in sorted(stops)]
+
+
+def longest_silences(
+    series: Series, masked: npt.NDArray[np.bool_], end_minute: int
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """(series, days) the longest silence of the 28 days before each day in minutes, and whether
+    the series had its 14 days of history by then."""
+    silence, _ = _daily_silence(series, end_minute)
+    longest, _, _ = _history(series, silence, masked)
+    return longest, _old(series) & np.isfinite(silence)
+
+
+@dataclass(frozen=True)
+class Looks:
+    """Scores of silences as they grow, by series, then minute."""
+
+    series: Ints
+    minute: Ints
+    score: Floats
+
+
+_LOOK_MINUTES: Final = 10
+
+
+def look(
+    series: Series,
+    masked: npt.NDArray[np.bool_],
+    *,
+    first_day: int,
+    end_minute: int,
+) -> Looks:
+    """Score the silence of every eligible series every ten minutes, as a live run would.
+
+    Parameters as for `find`, whose guards hold here too: what they refuse scores 0.
+    """
+    silence, _ = _daily_silence(series, end_minute)
+    longest, y, eligible = _history(series, silence, masked)
+    normal = np.where(eligible & ~masked, y, np.nan)
+    found: list[tuple[Ints, Ints, Floats]] = []
+    step = np.arange(_LOOK_MINUTES - 1, DAY, _LOOK_MINUTES)
+    for today in range(max(first_day, 1), series.days):
+        chosen = np.flatnonzero(eligible[:, today])
+        if not len(chosen):
+            continue
+        who = np.repeat(chosen, len(step))
+        minute = np.tile(step + today * DAY, len(chosen))
+        gap = (minute - series.last_call(who, minute)).astype(np.float64)
+        known = longest[who, today]
+        values = np.log((gap + _PSEUDO_MINUTES) / (known + _PSEUDO_MINUTES))
+        scores = surprise(values, _pool(normal, today))
+        held = (gap >= _LEAST_RATIO * known) & (gap >= _LEAST_MINUTES) & (minute < end_minute)
+        kept = held & (scores > 0)
+        found.append((who[kept], minute[kept], scores[kept]))
+    if not found:
+        nothing = np.zeros(0, np.int64)
+        return Looks(nothing, nothing, np.zeros(0))
+    whos, minutes, all_scores = (np.concatenate(column) for column in zip(*found, strict=True))
+    order = np.lexsort((minutes, whos))
+    return Looks(whos[order], minutes[order], all_scores[order])
+
+
+def _pool(normal: Floats, today: int) -> Floats:
+    pool = normal[:, max(0, today - POOL_DAYS) : today].ravel()
+    if np.isfinite(pool).sum() < MIN_POOL:
+        pool = np.concatenate((pool, default_pool("stop")))
+    return pool
 
 
 def daily(series: Series, masked: npt.NDArray[np.bool_], end_minute: int) -> Floats:
@@ -190,7 +254,13 @@ def _history(
         young = day - series.first_day < _LEAST_DAYS
         value = np.where(young, silence[:, day], np.minimum(silence[:, day], ceiling))
         kept[:, day] = np.where(masked[:, day], np.nan, value)
-    days = np.arange(series.days)
-    old = days[None, :] - series.first_day[:, None] >= _LEAST_DAYS
-    eligible = old & (longest < DAY) & (longest > 0) & np.isfinite(silence)
+    eligible = _old(series) & (longest < DAY) & (longest > 0) & np.isfinite(silence)
     return longest, y, eligible
+
+
+def _old(series: Series) -> npt.NDArray[np.bool_]:
+    """(series, days) whether the series has 14 days of history."""
+    found: npt.NDArray[np.bool_] = (
+        np.arange(series.days)[None, :] - series.first_day[:, None] >= _LEAST_DAYS
+    )
+    return found

@@ -63,8 +63,8 @@ class Surge:
 
 
 @dataclass
-class _Looks:
-    """Per entry of the series: window counts, expectations, deviations, scores."""
+class Looks:
+    """Per entry of the series and by window: counts, expectations, deviations, scores."""
 
     sums: dict[int, Ints] = field(default_factory=dict)
     expected: dict[int, Floats] = field(default_factory=dict)
@@ -89,17 +89,29 @@ def find(
         end_minute: where the logs end.
         theta: the score (-log10 p) that fires.
     """
-    looks = _Looks()
-    strata = _strata(series, expectation)
-    for window in WINDOWS:
-        _look(series, expectation, masked, strata, looks, window, first_day)
-    fires = _firing(series, looks, theta)
+    looks = look(series, expectation, masked, first_day=first_day)
+    fires = firing(series, looks, theta)
     fired = np.unique(series.series[fires.any(axis=0)])
     surges: list[Surge] = []
     for number in fired:
         entries = np.flatnonzero(series.series == number)
         surges += _spans(series, looks, fires, entries, end_minute)
     return surges
+
+
+def look(
+    series: Series,
+    expectation: Expectation,
+    masked: npt.NDArray[np.bool_],
+    *,
+    first_day: int,
+) -> Looks:
+    """Score every entry in every window; 0 before `first_day`. Parameters as for `find`."""
+    looks = Looks()
+    strata = _strata(series, expectation)
+    for window in WINDOWS:
+        _look(series, expectation, masked, strata, looks, window, first_day)
+    return looks
 
 
 def deviation(series: Series, expectation: Expectation, window: int) -> tuple[Ints, Floats, Floats]:
@@ -140,7 +152,7 @@ def _look(
     expectation: Expectation,
     masked: npt.NDArray[np.bool_],
     strata: tuple[Ints, Ints],
-    looks: _Looks,
+    looks: Looks,
     window: int,
     first_day: int,
 ) -> None:
@@ -220,7 +232,7 @@ def _strata(series: Series, expectation: Expectation) -> tuple[Ints, Ints]:
     return rate * 4 + burst, burst
 
 
-def _firing(series: Series, looks: _Looks, theta: float) -> npt.NDArray[np.bool_]:
+def firing(series: Series, looks: Looks, theta: float) -> npt.NDArray[np.bool_]:
     """(windows, entries) whether a window's look fires."""
     young = series.day - series.logged_day[series.series] < _PROVISIONAL_DAYS
     needed = theta + _PROVISIONAL_MARGIN * young
@@ -236,7 +248,7 @@ def _firing(series: Series, looks: _Looks, theta: float) -> npt.NDArray[np.bool_
 
 def _spans(
     series: Series,
-    looks: _Looks,
+    looks: Looks,
     fires: npt.NDArray[np.bool_],
     entries: Ints,
     end_minute: int,
@@ -277,7 +289,7 @@ def _spans(
 
 def _is_news(
     series: Series,
-    looks: _Looks,
+    looks: Looks,
     own: npt.NDArray[np.bool_],
     entries: Ints,
     spans: list[list[int]],
@@ -313,7 +325,7 @@ def _is_news(
 
 def _surge(
     series: Series,
-    looks: _Looks,
+    looks: Looks,
     own: npt.NDArray[np.bool_],
     entries: Ints,
     first: int,
@@ -346,7 +358,7 @@ def _surge(
 
 
 def _start(
-    series: Series, looks: _Looks, own: npt.NDArray[np.bool_], entries: Ints, first: int
+    series: Series, looks: Looks, own: npt.NDArray[np.bool_], entries: Ints, first: int
 ) -> int:
     """The first minute of the firing window whose five minutes run clearly above expectation."""
     window = min(WINDOWS[row] for row in np.flatnonzero(own[:, first]).tolist())

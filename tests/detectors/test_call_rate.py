@@ -201,3 +201,17 @@ def test_the_only_steady_series_of_a_lake_can_be_found_silent(tmp_path: Path) ->
     beat = beat[(beat < minute(31, 6)) | (beat >= minute(31, 20))]
     rows = call_rate(context(tmp_path, [calls(beat, "PutMetricData")]), WINDOW).anomalies
     assert rows["kind"].to_pylist() == ["stop"]
+
+
+def test_an_api_that_slows_down_is_a_drop_with_both_numbers(tmp_path: Path) -> None:
+    tables = background()
+    beat = np.arange(3, minute(DAYS), 2)
+    slow = (beat >= minute(31, 6)) & (beat < minute(31, 10)) & (beat % 20 != 3)
+    tables[0] = calls(beat[~slow], "PutMetricData")
+    rows = call_rate(context(tmp_path, tables), WINDOW).anomalies.to_pylist()
+    (drop,) = [row for row in rows if row["event_name"] == "PutMetricData"]
+    assert (drop["kind"], drop["state"]) == ("drop", "closed")
+    began = START + dt.timedelta(days=31, hours=6)
+    assert abs(drop["started_at"] - began) <= dt.timedelta(hours=1)
+    assert "about 30 were to be expected" in drop["explanation"]
+    assert len(json.loads(drop["evidence"])["event_ids"]) > 10
