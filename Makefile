@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.installed
 AWSCLI := build/awscli/bin/aws
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint golden bench bench-ingest bench-ingest-long late-delivery bench-validate agreement notebooks docs wheel clean
+.PHONY: help setup demo test lint golden bench bench-ingest bench-ingest-long late-delivery bench-lake bench-validate agreement notebooks docs wheel clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -57,6 +57,9 @@ $(AWSCLI):
 
 agreement: setup $(AWSCLI) ## Compare validate with `aws cloudtrail validate-logs`
 	$(BIN)/python -m pytest tests/integrity/agreement.py
+
+bench-lake: setup ## Run the benchmark of compaction: sizes, questions, memory, bytes written again
+	$(BIN)/python benchmarks/lake_care.py
 
 bench-validate: setup $(AWSCLI) ## Run the validate benchmark alone
 	$(BIN)/python benchmarks/validate.py

@@ -8,6 +8,7 @@ staging/<plan>/      decoded rows on their way to their dates
 leases/              who works on what, renewed while alive
 journal/             acknowledgements not yet folded into the outbox
 forgotten/           erasure requests: a log, and what later ingests keep to
+care/                when the lake was last compacted, expired, vacuumed, and what it came to
 cache/               what re-listing remembers; lost, it is found anew
 ```
 """
