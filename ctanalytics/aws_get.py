@@ -77,6 +77,14 @@ def get(
         TooLarge: it has more than max_bytes; none of them was read.
         botocore's errors of credentials that can't be renewed.
     """
+    found = answer(s3, bucket, key, headers, max_bytes=max_bytes)
+    return None if found is None else found[0]
+
+
+def answer(
+    s3: S3Client, bucket: str, key: str, headers: Mapping[str, str], *, max_bytes: int | None
+) -> tuple[bytes, Mapping[str, str]] | None:
+    """As `get`, with the headers of the answer, which hold the ETag and the object's metadata."""
     way = _ways.get(s3, {}).get(bucket)
     if way is None:
         return None
@@ -85,18 +93,18 @@ def get(
 
     client: Any = s3  # its connections and credentials have no public name
     try:
-        answer = client._endpoint.http_session.send(_request(client, way, key, headers))
-        size = int(answer.headers.get("Content-Length", -1))
-        if answer.status_code != _OK or size < 0:
-            answer.raw.drain_conn()
+        sent = client._endpoint.http_session.send(_request(client, way, key, headers))
+        size = int(sent.headers.get("Content-Length", -1))
+        if sent.status_code != _OK or size < 0:
+            sent.raw.drain_conn()
             return None
         if max_bytes is not None and size > max_bytes:
-            answer.raw.close()
+            sent.raw.close()
             raise TooLarge(size)
-        body: bytes = answer.content
+        body: bytes = sent.content
     except (HTTPClientError, HTTPError):
         return None
-    return body if len(body) == size else None
+    return (body, sent.headers) if len(body) == size else None
 
 
 def _request(client: Any, way: _Way, key: str, headers: Mapping[str, str]) -> Any:

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ctanalytics import aws as amazon
-from ctanalytics import settings
+from ctanalytics import aws_get, settings
 from ctanalytics.aws_errors import SOURCE, aws_errors, explain
 from ctanalytics.integrity.place import Entry, Stored, Version
-from ctanalytics.integrity.s3_quick import QuickReader
 from ctanalytics.sources.base import Reason, Unread
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ CONNECTIONS: Final = 32
 _THROTTLED_ATTEMPTS: Final = 6  # each of them is already repeated by botocore
 _NOT_THE_OBJECT: Final = frozenset(("credentials", "unreachable", "throttled"))
 _MAX_VERSIONS: Final = 20
+_METADATA: Final = "x-amz-meta-"
 
 
 @dataclass
@@ -32,11 +32,7 @@ class S3Place:
     root: str
     aws: settings.Aws
     _clients: dict[str, S3Client] = field(default_factory=dict, repr=False)
-    _quick: QuickReader = field(init=False, repr=False)
     _finding: threading.Lock = field(default_factory=threading.Lock, repr=False)
-
-    def __post_init__(self) -> None:
-        self._quick = QuickReader(self.aws, CONNECTIONS)
 
     def folders(self, prefix: str) -> list[str]:
         """See `place.Place`."""
@@ -62,9 +58,7 @@ class S3Place:
         for attempt in range(1, _THROTTLED_ATTEMPTS + 1):
             with aws_errors(f"s3://{bucket}/{key}", SOURCE):
                 try:
-                    client = self._client(bucket)
-                    quick = self._quick.read(client, bucket, key) if attempt == 1 else None
-                    return quick or self._get(bucket, key)
+                    return self._quick(bucket, key) or self._get(bucket, key)
                 except (ClientError, BotoCoreError) as error:
                     found = explain(error)
                     if found.kind not in _NOT_THE_OBJECT:
@@ -119,6 +113,19 @@ class S3Place:
         except (ClientError, BotoCoreError):
             return None
 
+    def _quick(self, bucket: str, key: str) -> Stored | None:
+        """Read an object past most of botocore; None where it has to be asked."""
+        found = aws_get.answer(self._client(bucket), bucket, key, {}, max_bytes=None)
+        if found is None:
+            return None
+        headers = {name.lower(): value for name, value in found[1].items()}
+        metadata = {
+            name.removeprefix(_METADATA): value
+            for name, value in headers.items()
+            if name.startswith(_METADATA)
+        }
+        return Stored(found[0], headers.get("etag", "").strip('"'), metadata)
+
     def _get(self, bucket: str, key: str) -> Stored:
         from botocore.exceptions import HTTPClientError, IncompleteReadError
 
@@ -126,7 +133,9 @@ class S3Place:
             try:
                 reply = self._client(bucket).get_object(Bucket=bucket, Key=key)
                 metadata = {name.lower(): value for name, value in reply["Metadata"].items()}
-                return Stored(reply["Body"].read(), reply["ETag"].strip('"'), metadata)
+                data = reply["Body"].read()
+                aws_get.learn(self._client(bucket), bucket, key)
+                return Stored(data, reply["ETag"].strip('"'), metadata)
             except (HTTPClientError, IncompleteReadError):
                 if attempt == amazon.BODY_ATTEMPTS:
                     raise
@@ -149,5 +158,6 @@ class S3Place:
             with self._finding:
                 region = amazon.bucket_region(bucket, self.aws)
                 found = amazon.client("s3", self.aws, region=region, connections=CONNECTIONS)
+                aws_get.watch(found)
                 self._clients[bucket] = found
         return found

@@ -27,6 +27,7 @@ VALUES: dict[str, Any] = {
     "until": SINCE + dt.timedelta(days=1),
     "top": 20,
     "step_seconds": 3600,
+    "event_ids": ["none"],
 }
 
 NOT_PORTABLE = {

@@ -25,7 +25,7 @@ with troubled as (
 numbered as (
     select
         *,
-        cast(epoch(hour) / 3600 as bigint) - row_number() over (
+        cast(floor(epoch(hour) / 3600) as bigint) - row_number() over (
             partition by account_id, aws_region, trouble order by hour
         ) as run
     from troubled
