@@ -9,9 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from ctanalytics import settings
 from ctanalytics.engines.duckdb import Engine
 from ctanalytics.engines.executor import Executor
+from ctanalytics.settings import Detect, Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,9 @@ class Context:
     engine: Engine
     """The lake: views and `lake.*` tables."""
     executor: Executor
-    settings: settings.Detect
+    settings: Detect
     now: dt.datetime
-    rules: settings.Rules = field(default_factory=settings.Rules)
+    rules: Rules = field(default_factory=Rules)
 
 
 @dataclass(frozen=True, slots=True)
