@@ -180,6 +180,13 @@ class Report(Struct, frozen=True):
     top: int = 20  # rows of each activity table
 
 
+class Accounts(Struct, frozen=True):
+    """What an account's tags tell of it."""
+
+    environment_tag: str = "environment"  # in any spelling of upper and lower case
+    owner_tag: str = "owner"
+
+
 class Query(Struct, frozen=True):
     """Limits of a user's SQL."""
 
@@ -206,6 +213,7 @@ class Settings(Struct, frozen=True):
     emit: Emit = Emit()
     report: Report = Report()
     query: Query = Query()
+    accounts: Accounts = Accounts()
     lookups: dict[str, str] = {}  # name of a table of your own: its CSV or Parquet file
 
 

@@ -15,8 +15,11 @@ import typer
 
 from ctanalytics._version import __version__
 from ctanalytics.cli import console
+from ctanalytics.cli.accounts import import_ as accounts_import
+from ctanalytics.cli.accounts import sync as accounts_sync
 from ctanalytics.cli.bundle import create as bundle_create
 from ctanalytics.cli.bundle import verify as bundle_verify
+from ctanalytics.cli.connect import connect
 from ctanalytics.cli.detect import detect
 from ctanalytics.cli.emit import emit
 from ctanalytics.cli.forget import forget
@@ -53,6 +56,10 @@ lake_app = typer.Typer(help="Look after a lake.", no_args_is_help=True, rich_mar
 app.add_typer(lake_app, name="lake")
 queries_app = typer.Typer(help="Saved queries.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(queries_app, name="queries")
+accounts_app = typer.Typer(
+    help="Names of accounts and people.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(accounts_app, name="accounts")
 rules_app = typer.Typer(
     help="Run, try and test Sigma rules.", no_args_is_help=True, rich_markup_mode=None
 )
@@ -149,6 +156,9 @@ bundle_app.command("verify")(command(bundle_verify.verify))
 app.command("validate")(command(validate))
 app.command("query")(command(query, role_of="lake_aws"))
 app.command("views")(command(views, role_of="lake_aws"))
+app.command("connect")(command(connect, role_of="lake_aws"))
+accounts_app.command("sync")(command(accounts_sync.sync))
+accounts_app.command("import")(command(accounts_import.import_, role_of="lake_aws"))
 app.command("show")(command(show, role_of="lake_aws"))
 app.command("hunt")(command(hunt, role_of="lake_aws"))
 queries_app.command("list")(command(queries_list.list_queries, role_of="lake_aws"))

@@ -79,10 +79,12 @@ class Engine:
     """Count a call that is logged in several accounts once."""
     lookups: Mapping[str, str] = field(default_factory=dict)
     """Tables of the user's own: a name to a CSV or Parquet file."""
+    database: str = ":memory:"
+    """Where tables and views are made: a new database file makes them last."""
     connection: duckdb.DuckDBPyConnection = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.connection = duckdb.connect(":memory:")
+        self.connection = duckdb.connect(self.database)
         run = self.connection.execute
         run("set timezone = 'UTC'")
         run("set autoinstall_known_extensions = false")

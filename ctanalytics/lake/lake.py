@@ -129,6 +129,7 @@ class Lake:
         until: dt.datetime | None = None,
         org_wide: bool = False,
         lookups: Mapping[str, str] | None = None,
+        database: str = ":memory:",
     ) -> Engine:
         """Return a DuckDB session over all tables and views, as of now.
 
@@ -139,6 +140,7 @@ class Lake:
             until: only events before this time.
             org_wide: a call that several accounts log is one row.
             lookups: further tables, each with its CSV or Parquet file.
+            database: a new DuckDB file, in which the tables and views then last.
         """
         from ctanalytics.engines import statements
         from ctanalytics.engines.duckdb import Engine, TableFiles
@@ -161,6 +163,7 @@ class Lake:
             until=until,
             org_wide=org_wide,
             lookups=lookups or {},
+            database=database,
         )
 
     def append(self, name: str, rows: pa.Table) -> None:

@@ -1,0 +1,1 @@
+"""Accounts and people: the names behind the ids of logs."""
