@@ -209,55 +209,6 @@ def _drop(context: Context, loaded: Rates, found: Drop, theta: float) -> dict[st
     }
 
 
-def _is_slow(drop: Drop, silent: list[Stop]) -> bool:
-    """Whether a drop is not the beginning or a part of a silence that is told already."""
-    return not any(
-        stop.series == drop.series and drop.start < stop.end and stop.start < drop.end
-        for stop in silent
-    )
-
-
-def _drop(context: Context, loaded: Rates, found: Drop, theta: float) -> dict[str, Any]:
-    who = rates.api(loaded.series, found.series)
-    start, end = loaded.series.time(found.start), loaded.series.time(found.end)
-    key = series_key(*who.columns().values())
-    during = rates.span(context, who, DROP, start, end)
-    caller = during.most("userIdentityArn")
-    return {
-        **who.columns(),
-        "anomaly_id": anomaly_id(DROP.detector, DROP.kind, key, start),
-        "state": "open" if found.is_open else "closed",
-        "revision": 1,
-        "superseded_by": None,
-        "detector": DROP.detector,
-        "kind": DROP.kind,
-        "severity": severity("silent", found.score - theta),
-        "score": found.score,
-        "p_value": round(10.0**-found.score, 12),
-        "started_at": start,
-        "ended_at": None if found.is_open else end,
-        "principal_arn": caller.value if caller and caller.value != "unknown" else None,
-        "series_key": key,
-        "title": f"{who.event_name} dropped in {who.place}",
-        "explanation": (
-            f"{who.event_name} in {who.place} was called {found.calls:,} times in "
-            f"{rates.minutes_text(found.window)}, where about {found.expected:,.0f} were to be "
-            f"expected; that {'has gone' if found.is_open else 'went'} on for "
-            f"{rates.minutes_text(found.end - found.start)}."
-        ),
-        "evidence": json.dumps(
-            {
-                "event_ids": during.event_ids,
-                "events": during.calls,
-                "sql": rates.events_sql(who, DROP, start, end),
-                "rate": rates.rate(loaded, found.series, found.start, found.end),
-            }
-        ),
-        "insight": None,
-        "detected_at": context.now,
-    }
-
-
 def _gap(context: Context, loaded: Rates, found: Gap) -> dict[str, Any]:
     first = min(found.stops, key=lambda stop: stop.start)
     is_open = any(stop.is_open for stop in found.stops)
