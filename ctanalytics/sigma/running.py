@@ -21,6 +21,7 @@ from ctanalytics.sigma import windows
 from ctanalytics.sigma.condition import Keyword, Node, fields, leaves
 from ctanalytics.sigma.fields import FLAG_COLUMNS, JSON_COLUMNS, TEXT_COLUMNS
 from ctanalytics.sigma.fields import field as field_of
+from ctanalytics.sigma.matching import match
 from ctanalytics.sigma.rule import Correlation, Rule
 from ctanalytics.sigma.translate import exact, possible_for_api, prefilter
 
@@ -156,9 +157,11 @@ class _Run:
         for first, last, undated in _chunks(dates, set(needed), bool(broad)):
             span = self._narrowed(first, last, undated)
             self._make_candidates(span, plain, needed, broad)
-            for place, node in plain.items():
-                if place not in self.faults and apis[place]:
-                    self._hits_of(place, node, apis[place])
+            conditions = {
+                place: exact(node) for place, node in plain.items() if place not in self.faults
+            }
+            self.faults |= match(self.engine, conditions, apis)
+            self._take_hits()
         self._sql("drop table if exists sigma_candidates")
 
     def _make_hits(self) -> None:
@@ -244,26 +247,25 @@ class _Run:
             f"where {chosen}"
         )
 
-    def _hits_of(self, place: int, node: Node, apis: Sequence[int]) -> None:
+    def _take_hits(self) -> None:
+        """Keep what the matches tell; the candidates go."""
         listed = ", ".join(_COLUMNS)
         ref = windows.reference("account_id", EVENT)
-        chosen = exact(node)
-        if len(apis) < len(self.sizes):
-            chosen = f"api in ({', '.join(map(str, apis))}) and {chosen}"
-        try:
-            self._sql(
-                f"insert into sigma_hits select {place}, {ref}, {EVENT}, {WHO}, "
-                f"nullif(principal_arn, ''), {listed} from sigma_candidates where {chosen}"
-            )
-            for number, outer in self._correlations().items():
-                if place in outer.rules:
-                    keys, measured = windows.part_columns(outer, place)
+        rows = "sigma_matched inner join sigma_candidates on sigma_candidates.rowid = place"
+        self._sql(
+            f"insert into sigma_hits select rule, {ref}, {EVENT}, {WHO}, "
+            f"nullif(principal_arn, ''), {listed} from {rows}"
+        )
+        for number, made in self._correlations().items():
+            for place in set(made.rules) - self._correlations().keys():
+                keys, measured = windows.part_columns(made, place)
+                try:
                     self._sql(
                         f"insert into sigma_parts select {number}, {place}, event_time, {ref}, "
-                        f"{keys}, {measured} from sigma_candidates where {chosen}"
+                        f"{keys}, {measured} from {rows} where rule = {place}"
                     )
-        except duckdb.Error as error:
-            self.faults[place] = f"the engine refuses it: {str(error).splitlines()[0]}"
+                except duckdb.Error as error:
+                    self.faults[number] = f"the engine refuses it: {str(error).splitlines()[0]}"
 
     def _correlations(self) -> dict[int, Correlation]:
         return {
@@ -290,6 +292,8 @@ class _Run:
             yield from before(place)
 
     def _correlation(self, place: int) -> None:
+        if place in self.faults:
+            return
         made = self._correlations()[place]
         broken = [below for below in made.rules if below in self.faults]
         if broken:

@@ -91,7 +91,7 @@ def coverage(
 def stratus() -> tuple[str, ...]:
     """Return the names of Stratus Red Team's techniques for AWS."""
     text = resources.files("ctanalytics.sigma").joinpath("data", "stratus.toml").read_text("utf-8")
-    return tuple(tomllib.loads(text)["aws"])
+    return tuple(f"aws.{name}" for name in tomllib.loads(text)["aws"])
 
 
 def _attack(rules: Sequence[Rule]) -> list[Technique]:
