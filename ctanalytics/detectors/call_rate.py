@@ -109,19 +109,61 @@ def _impact(event_source: str | None, event_name: str | None, behind: Span) -> I
 def _stop(context: Context, loaded: Rates, found: Stop, theta: float) -> dict[str, Any]:
     who = rates.api(loaded.series, found.series)
     start, end = loaded.series.time(found.start), loaded.series.time(found.end)
-    key = series_key(*who.columns().values())
-    length = rates.minutes_text(found.end - found.start)
+    # Of a silence there is nothing to show but what came before it.
     usual = rates.span(context, who, STOP, start - (end - start), start)
     caller = usual.most("userIdentityArn")
     by = f" by {rates.short_principal(caller.value)}" if caller else ""
+    explanation = (
+        f"{who.event_name}{by} in {who.place} "
+        f"{'has been' if found.is_open else 'was'} silent for "
+        f"{rates.minutes_text(found.end - found.start)}; in the 28 days before it never paused "
+        f"for more than {rates.minutes_text(max(found.longest, 1))}."
+    )
+    title = f"{who.event_name} stopped in {who.place}"
+    return _less(context, loaded, STOP, found, theta, (title, explanation), usual)
+
+
+def _drop(context: Context, loaded: Rates, found: Drop, theta: float) -> dict[str, Any]:
+    who = rates.api(loaded.series, found.series)
+    start, end = loaded.series.time(found.start), loaded.series.time(found.end)
+    explanation = (
+        f"{who.event_name} in {who.place} was called {found.calls:,} times in "
+        f"{rates.minutes_text(found.window)}, where about {found.expected:,.0f} were to be "
+        f"expected; that {'has gone' if found.is_open else 'went'} on for "
+        f"{rates.minutes_text(found.end - found.start)}."
+    )
+    title = f"{who.event_name} dropped in {who.place}"
+    during = rates.span(context, who, DROP, start, end)
+    return _less(context, loaded, DROP, found, theta, (title, explanation), during)
+
+
+def _less(
+    context: Context,
+    loaded: Rates,
+    kind: Kind,
+    found: Stop | Drop,
+    theta: float,
+    texts: tuple[str, str],
+    shown: Span,
+) -> dict[str, Any]:
+    """Make the anomaly of calls that fail to come.
+
+    Args:
+        texts: title and explanation.
+        shown: the calls that stand as its evidence.
+    """
+    who = rates.api(loaded.series, found.series)
+    start, end = loaded.series.time(found.start), loaded.series.time(found.end)
+    key = series_key(*who.columns().values())
+    caller = shown.most("userIdentityArn")
     return {
         **who.columns(),
-        "anomaly_id": anomaly_id(STOP.detector, STOP.kind, key, start),
+        "anomaly_id": anomaly_id(kind.detector, kind.kind, key, start),
         "state": "open" if found.is_open else "closed",
         "revision": 1,
         "superseded_by": None,
-        "detector": STOP.detector,
-        "kind": STOP.kind,
+        "detector": kind.detector,
+        "kind": kind.kind,
         "severity": severity("silent", found.score - theta),
         "score": found.score,
         "p_value": round(10.0**-found.score, 12),
@@ -129,17 +171,13 @@ def _stop(context: Context, loaded: Rates, found: Stop, theta: float) -> dict[st
         "ended_at": None if found.is_open else end,
         "principal_arn": caller.value if caller and caller.value != "unknown" else None,
         "series_key": key,
-        "title": f"{who.event_name} stopped in {who.place}",
-        "explanation": (
-            f"{who.event_name}{by} in {who.place} "
-            f"{'has been' if found.is_open else 'was'} silent for {length}; in the 28 days before it "
-            f"never paused for more than {rates.minutes_text(max(found.longest, 1))}."
-        ),
+        "title": texts[0],
+        "explanation": texts[1],
         "evidence": json.dumps(
             {
-                "event_ids": usual.event_ids[-10:],
-                "events": usual.calls,
-                "sql": rates.events_sql(who, STOP, start - (end - start), start),
+                "event_ids": shown.event_ids[-10:] if kind is STOP else shown.event_ids,
+                "events": shown.calls,
+                "sql": rates.events_sql(who, kind, shown.start, shown.end),
                 "rate": rates.rate(loaded, found.series, found.start, found.end),
             }
         ),
@@ -166,47 +204,6 @@ def _is_slow(drop: Drop, silent: list[Stop]) -> bool:
         stop.series == drop.series and drop.start < stop.end and stop.start < drop.end
         for stop in silent
     )
-
-
-def _drop(context: Context, loaded: Rates, found: Drop, theta: float) -> dict[str, Any]:
-    who = rates.api(loaded.series, found.series)
-    start, end = loaded.series.time(found.start), loaded.series.time(found.end)
-    key = series_key(*who.columns().values())
-    during = rates.span(context, who, DROP, start, end)
-    caller = during.most("userIdentityArn")
-    return {
-        **who.columns(),
-        "anomaly_id": anomaly_id(DROP.detector, DROP.kind, key, start),
-        "state": "open" if found.is_open else "closed",
-        "revision": 1,
-        "superseded_by": None,
-        "detector": DROP.detector,
-        "kind": DROP.kind,
-        "severity": severity("silent", found.score - theta),
-        "score": found.score,
-        "p_value": round(10.0**-found.score, 12),
-        "started_at": start,
-        "ended_at": None if found.is_open else end,
-        "principal_arn": caller.value if caller and caller.value != "unknown" else None,
-        "series_key": key,
-        "title": f"{who.event_name} dropped in {who.place}",
-        "explanation": (
-            f"{who.event_name} in {who.place} was called {found.calls:,} times in "
-            f"{rates.minutes_text(found.window)}, where about {found.expected:,.0f} were to be "
-            f"expected; that {'has gone' if found.is_open else 'went'} on for "
-            f"{rates.minutes_text(found.end - found.start)}."
-        ),
-        "evidence": json.dumps(
-            {
-                "event_ids": during.event_ids,
-                "events": during.calls,
-                "sql": rates.events_sql(who, DROP, start, end),
-                "rate": rates.rate(loaded, found.series, found.start, found.end),
-            }
-        ),
-        "insight": None,
-        "detected_at": context.now,
-    }
 
 
 def _gap(context: Context, loaded: Rates, found: Gap) -> dict[str, Any]:
