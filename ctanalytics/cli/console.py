@@ -128,14 +128,21 @@ def fail(error: CtanalyticsError) -> None:
     )
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str = "") -> None:
-    """Write a table that fits the terminal; every cell is made harmless."""
+def table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    title: str = "",
+    width: int | None = None,
+) -> None:
+    """Write a table that fits the terminal, or a width; every cell is made harmless."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    width = None if sys.stdout.isatty() else 200
+    if width is None and not sys.stdout.isatty():
+        width = 200
     console = Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
     found = Table(title=Text(title) if title else None, title_justify="left", box=SIMPLE_HEAD)
     for name in columns:

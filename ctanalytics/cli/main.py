@@ -38,6 +38,7 @@ from ctanalytics.cli.rules import run as rules_run
 from ctanalytics.cli.rules import show as rules_show
 from ctanalytics.cli.rules import test as rules_test
 from ctanalytics.cli.rules import try_ as rules_try
+from ctanalytics.cli.shell import shell
 from ctanalytics.cli.show import show
 from ctanalytics.cli.simulate import simulate
 from ctanalytics.cli.validate import validate
@@ -159,6 +160,7 @@ app.command("views")(command(views, role_of="lake_aws"))
 app.command("connect")(command(connect, role_of="lake_aws"))
 accounts_app.command("sync")(command(accounts_sync.sync))
 accounts_app.command("import")(command(accounts_import.import_, role_of="lake_aws"))
+app.command("shell")(command(shell, role_of="lake_aws"))
 app.command("show")(command(show, role_of="lake_aws"))
 app.command("hunt")(command(hunt, role_of="lake_aws"))
 queries_app.command("list")(command(queries_list.list_queries, role_of="lake_aws"))
