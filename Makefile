@@ -64,6 +64,9 @@ bench-lake: setup ## Run the benchmark of compaction: sizes, questions, memory, 
 bench-validate: setup $(AWSCLI) ## Run the validate benchmark alone
 	$(BIN)/python benchmarks/validate.py
 
+bench-detection: setup ## Compare rate detectors on simulated calls with labelled incidents
+	$(BIN)/python -m benchmarks.detection.rates
+
 late-delivery: setup ## Follow a bucket for 3 simulated days of late, doubled, reordered files
 	$(BIN)/python benchmarks/late_delivery.py
 
