@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.installed
 AWSCLI := build/awscli/bin/aws
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint golden bench bench-ingest bench-ingest-long late-delivery bench-lake bench-validate agreement notebooks docs wheel clean
+.PHONY: help setup demo test lint golden bench bench-ingest bench-ingest-long late-delivery bench-lake bench-detection bench-validate agreement notebooks docs wheel clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
