@@ -13,13 +13,16 @@ from ctanalytics._version import __version__
 if TYPE_CHECKING:
     from ctanalytics.app.bundle.create import BundleResult, bundle
     from ctanalytics.app.bundle.verify import VerifyResult, verify
+    from ctanalytics.app.connect import ConnectResult, connect
     from ctanalytics.app.detect import DetectResult, detect
     from ctanalytics.app.emit import EmitResult, emit
     from ctanalytics.app.forget import ForgetResult, forget
     from ctanalytics.app.health import HealthResult, health
+    from ctanalytics.app.hunt import HuntResult, hunt
     from ctanalytics.app.ingest import IngestResult, ingest
     from ctanalytics.app.query import query
     from ctanalytics.app.report import ReportResult, report
+    from ctanalytics.app.show import ShowResult, show
     from ctanalytics.app.simulate import SimulateResult, simulate
     from ctanalytics.app.validate import ValidateResult, validate
     from ctanalytics.errors import CtanalyticsError
@@ -29,28 +32,34 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "BundleResult": "app.bundle.create",
+    "ConnectResult": "app.connect",
     "CtanalyticsError": "errors",
     "Decoded": "lake.decode",
     "DetectResult": "app.detect",
     "EmitResult": "app.emit",
     "ForgetResult": "app.forget",
     "HealthResult": "app.health",
+    "HuntResult": "app.hunt",
     "IngestResult": "app.ingest",
     "Lake": "lake.lake",
     "ReportResult": "app.report",
     "Settings": "settings",
+    "ShowResult": "app.show",
     "SimulateResult": "app.simulate",
     "ValidateResult": "app.validate",
     "VerifyResult": "app.bundle.verify",
     "bundle": "app.bundle.create",
+    "connect": "app.connect",
     "decode": "lake.decode",
     "detect": "app.detect",
     "emit": "app.emit",
     "forget": "app.forget",
     "health": "app.health",
+    "hunt": "app.hunt",
     "ingest": "app.ingest",
     "query": "app.query",
     "report": "app.report",
+    "show": "app.show",
     "simulate": "app.simulate",
     "validate": "app.validate",
     "verify": "app.bundle.verify",
@@ -58,29 +67,35 @@ _HOMES = {
 
 __all__ = [
     "BundleResult",
+    "ConnectResult",
     "CtanalyticsError",
     "Decoded",
     "DetectResult",
     "EmitResult",
     "ForgetResult",
     "HealthResult",
+    "HuntResult",
     "IngestResult",
     "Lake",
     "ReportResult",
     "Settings",
+    "ShowResult",
     "SimulateResult",
     "ValidateResult",
     "VerifyResult",
     "__version__",
     "bundle",
+    "connect",
     "decode",
     "detect",
     "emit",
     "forget",
     "health",
+    "hunt",
     "ingest",
     "query",
     "report",
+    "show",
     "simulate",
     "validate",
     "verify",
