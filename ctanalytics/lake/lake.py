@@ -99,7 +99,10 @@ class Lake:
                 try:
                     handle = DeltaTable(place, storage_options=options)
                 except TableNotFoundError:
-                    # A lake that an earlier ctanalytics made lacks the tables that came later.
+                    if name in layout.FIRST_TABLES or any(
+                        True for _ in self.store.list(f"{layout.table_path(name)}/")
+                    ):
+                        raise  # it was there, and is not any more
                     _create_table(self.store, name)
                     handle = DeltaTable(place, storage_options=options)
                 self._handles[name] = options, handle

@@ -65,6 +65,21 @@ TABLES: Final[dict[str, TableSpec]] = {
 RECORD_TABLES: Final = ("aws_insights", "aggregated_events", "event_conflicts", "events")
 """Tables whose rows are records of log files."""
 
+FIRST_TABLES: Final = frozenset(
+    (
+        "log_files",
+        "quarantine",
+        "aws_insights",
+        "aggregated_events",
+        "event_conflicts",
+        "events",
+        "anomalies",
+        "outbox",
+    )
+)
+"""Tables of every lake since there are lakes: where one is missing, it was lost. Others came later,
+and are made in an older lake when they are first asked for."""
+
 INGEST_TABLES: Final = (
     "log_files",
     "quarantine",

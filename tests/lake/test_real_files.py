@@ -90,10 +90,11 @@ def test_a_files_records_are_rows_or_faults_and_keep_their_text(path: Path) -> N
     by_id = {record.get("eventID"): record for record in own}
     for row in events:
         text = row["request_parameters"]
-        given = by_id[row["event_id"]].get("requestParameters")
-        assert (text is None) == (given is None)
+        if row["event_id"] in by_id:  # else it stands in a text that is JSON only up to there
+            given = by_id[row["event_id"]].get("requestParameters")
+            assert (text is None) == (given is None)
+            assert text is None or json.loads(text) == given
         if text is not None:
-            assert json.loads(text) == given
             _is_in_source(text.encode(), content)
 
 
@@ -137,14 +138,14 @@ def test_one_command_gives_every_file_an_outcome(
     for root, (lake, result) in zip(roots, ingested, strict=True):
         files = {str(path.resolve()) for path in root.rglob("*") if path.is_file()}
         outcomes = {row["key"]: row for row in ask(lake, "select * from ingest_files")}
-        assert outcomes.keys() == files
+        assert {key.partition("!/")[0] for key in outcomes} == files
         assert {row["state"] for row in outcomes.values()} <= STATES
         assert all(
             row["reason"] for row in outcomes.values() if row["state"] in ("partial", "quarantined")
         )
-        assert result.objects_listed == len(files)
+        assert result.objects_listed == len(outcomes)
         done = result.objects_ingested + result.objects_skipped + result.objects_quarantined
-        assert done == len(files)
+        assert done == len(outcomes)
         assert result.records_read == sum(row["records"] for row in outcomes.values())
         assert not result.complete
         assert leftovers(lake) == []
@@ -169,9 +170,10 @@ def test_every_record_is_found_again_by_its_id(
 def test_a_second_run_over_real_files_adds_nothing(
     roots: list[Path], ingested: list[tuple[Path, IngestResult]]
 ) -> None:
-    for root, (lake, first) in zip(roots, ingested, strict=True):
+    for root, (lake, _) in zip(roots, ingested, strict=True):
+        files = sum(path.is_file() for path in root.rglob("*"))
         again = run(root, lake)
-        assert (again.objects_skipped, again.records_read) == (first.objects_listed, 0)
+        assert (again.objects_skipped, again.records_read) == (files, 0)
 
 
 def test_json_text_of_real_records_can_be_asked_by_sql(
