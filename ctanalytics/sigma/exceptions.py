@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ctanalytics import untrusted
 from ctanalytics.engines.duckdb import Engine
@@ -52,7 +53,7 @@ def keep(
     engine.connection.unregister(_HITS)
     places = marked["exception"].to_pylist()
     suppressed = {place: places.count(place) for place in conditions if place in places}
-    kept = marked.filter(pa.compute.equal(marked["exception"], -1)).drop_columns(["exception"])
+    kept = marked.filter(pc.equal(marked["exception"], -1)).drop_columns(["exception"])
     return Kept(kept, suppressed, unknown)
 
 

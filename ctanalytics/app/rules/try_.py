@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
+import pyarrow.compute as pc
 
 from ctanalytics.app.rules.listing import named
 from ctanalytics.app.rules.quiet import Advice, advise
@@ -77,7 +77,7 @@ def try_(
             where=f"{chosen.path}:{chosen.line}",
             mend="`ctanalytics rules lint` tells what is wrong",
         )
-    hits = found.hits.filter(pa.compute.equal(found.hits["rule"], place))
+    hits = found.hits.filter(pc.equal(found.hits["rule"], place))
     rows = list({(row["account_id"], row["event_id"]): row for row in hits.to_pylist()}.values())
     _require_kept(chosen, rows, keep)
     return Tried(
