@@ -24,7 +24,7 @@ def detect(
     detector: Annotated[
         list[str] | None,
         typer.Option(
-            help="call_rate, error_rate, isolation_forest or silence; repeatable; else all."
+            help="call_rate, error_rate, isolation_forest, silence or sigma; repeatable; else the first three."
         ),
     ] = None,
     budget: Annotated[
