@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ctanalytics.app.ingest import ingest
 from ctanalytics.app.simulate import simulate
@@ -110,27 +111,28 @@ def rules_for(engine: Engine, folder: Path, count: int) -> list[Rule]:
     return [*found, *load([folder], known)][:count]
 
 
-def together(engine: Engine, rules: list[Rule]) -> dict[int, set[str]]:
-    """All rules in shared scans."""
-    hits = run(engine, rules, SPAN).hits
+def together(engine: Engine, rules: list[Rule]) -> pa.Table:
+    """All rules in shared scans: rule, event_id."""
+    return run(engine, rules, SPAN).hits.select(["rule", "event_id"])
+
+
+def one_by_one(engine: Engine, rules: list[Rule]) -> pa.Table:
+    """Each rule for itself; the same columns."""
+    found = []
+    for place, rule in enumerate(rules):
+        if rule.correlation is None:
+            found.append(engine.sql(statement(rule, SPAN, f"{place} as rule, {EVENT} as event_id")))
+        else:
+            hits = run(engine, only(rules, place), SPAN).hits.select(["rule", "event_id"])
+            found.append(hits.filter(pc.equal(hits["rule"], place)))
+    return pa.concat_tables(found)
+
+
+def by_rule(hits: pa.Table) -> dict[int, set[str]]:
+    """The events of each rule."""
     found: dict[int, set[str]] = {}
     for rule, event in zip(hits["rule"].to_pylist(), hits["event_id"].to_pylist(), strict=True):
         found.setdefault(rule, set()).add(event)
-    return found
-
-
-def one_by_one(engine: Engine, rules: list[Rule]) -> dict[int, set[str]]:
-    """Each rule for itself."""
-    found: dict[int, set[str]] = {}
-    for place, rule in enumerate(rules):
-        if rule.correlation is None:
-            events = engine.sql(statement(rule, SPAN, f"{EVENT} as event_id"))["event_id"]
-        else:
-            table = run(engine, only(rules, place), SPAN).hits
-            kept = pa.array([one == place for one in table["rule"].to_pylist()], pa.bool_())
-            events = table.filter(kept)["event_id"]
-        if len(events):
-            found[place] = set(events.to_pylist())
     return found
 
 
@@ -156,6 +158,7 @@ def main() -> None:
                     started = time.perf_counter()
                     results[side] = work(engine, rules)
                     times[side].append(time.perf_counter() - started)
+    results = {side: by_rule(hits) for side, hits in results.items()}
     same = results["together"] == results["one by one"]
     medians = {side: statistics.median(found) for side, found in times.items()}
     told = {
