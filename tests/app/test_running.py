@@ -43,6 +43,15 @@ def test_the_time_limit_stops_a_query_that_gives_no_row(engine: Engine) -> None:
     assert engine.sql("select 1 as one").to_pylist() == [{"one": 1}]
 
 
+@pytest.fixture
+def hears_ctrl_c() -> Iterator[None]:
+    """A program that is started in the background may be told to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hears_ctrl_c")
 def test_ctrl_c_stops_the_query_and_leaves_the_session_usable(engine: Engine) -> None:
     timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()

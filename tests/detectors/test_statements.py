@@ -4,7 +4,6 @@ import pytest
 
 from ctanalytics.engines import statements
 
-
 ON_EVENTS = [
     name for name in statements.names("detectors") if "from events" in statements.statement(name)
 ]
