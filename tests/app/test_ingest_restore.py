@@ -144,7 +144,7 @@ def test_an_estimate_adds_up() -> None:
 @pytest.mark.parametrize(
     ("storage_class", "tier", "dollars"),
     [
-        ("GLACIER", "Bulk", 0.025),
+        ("GLACIER", "Bulk", 0.0),
         ("GLACIER", "Standard", 0.05 + 1.0),
         ("DEEP_ARCHIVE", "Bulk", 0.025 + 0.25),
         ("DEEP_ARCHIVE", "Standard", 0.1 + 2.0),
