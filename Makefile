@@ -25,7 +25,7 @@ demo: setup ## Ingest sample_logs, detect, report: leaves build/demo/report.html
 	@$(BIN)/python pipelines/demo.py $(DEMO)
 
 test: setup ## Run the tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 lint: setup ## ruff, mypy and the import contract
 	$(BIN)/ruff check .

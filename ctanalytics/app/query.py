@@ -15,7 +15,8 @@ from ctanalytics.lake.lake import Lake
 from ctanalytics.settings import Settings
 
 if TYPE_CHECKING:
-    from ctanalytics.engines.duckdb import Engine, Scan
+    from ctanalytics.engines.duckdb import Engine
+    from ctanalytics.engines.scans import Scan
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,12 +23,15 @@ import pyarrow as pa
 
 from ctanalytics import untrusted
 from ctanalytics.engines import statements
+from ctanalytics.engines.scans import Scan, scans_of
 from ctanalytics.errors import QueryError, SettingsError
 
 _READS = frozenset(("SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"))
 _EXPLAIN = re.compile(r"\s*explain\s", re.I)
 _SLACK = dt.timedelta(days=2)  # no temporary credentials last longer
 _PARAMETER = re.compile(r"\$([a-z_]+)")
+_WORD = re.compile(r"[a-z_]+")
+_OF_ALL_VIEWS = frozenset(("information_schema", "duckdb_columns", "duckdb_views"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +44,6 @@ class TableFiles:
     schema: pa.Schema
     files: Sequence[str] = ()
     partition: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """What a query would read of the files of one table."""
-
-    files: int
-    of_files: int
-    columns: tuple[str, ...]
-    filters: tuple[str, ...]
 
 
 @dataclass
@@ -81,11 +74,13 @@ class Engine:
     """Tables of the user's own: a name to a CSV or Parquet file."""
     database: str = ":memory:"
     """Where tables and views are made: a new database file makes them last."""
-    connection: duckdb.DuckDBPyConnection = field(init=False, repr=False)
+    _connection: duckdb.DuckDBPyConnection = field(init=False, repr=False)
+    _waiting: dict[str, set[str]] = field(init=False, repr=False)
+    """Views that are not made yet, each with the views that it reads; in their order."""
 
     def __post_init__(self) -> None:
-        self.connection = duckdb.connect(self.database)
-        run = self.connection.execute
+        self._connection = duckdb.connect(self.database)
+        run = self._connection.execute
         run("set timezone = 'UTC'")
         run("set autoinstall_known_extensions = false")
         run("set autoload_known_extensions = false")
@@ -99,7 +94,7 @@ class Engine:
         if self.memory_bytes:
             run(f"set memory_limit = '{int(self.memory_bytes)}B'")
         if self.filesystem is not None:
-            self.connection.register_filesystem(self.filesystem)
+            self._connection.register_filesystem(self.filesystem)
         run("create schema lake")
         run(
             "create table lake.bounds as select $1::timestamptz as since, $2::timestamptz as until",
@@ -107,12 +102,10 @@ class Engine:
         )
         for name, table in self.tables.items():
             self._create_table(name, table)
-        for name in _in_order(statements.names("views")):
-            short = name.removeprefix("views/")
-            text = statements.statement(name)
-            if short == "events":
-                text = self._cut(text)
-            self._create_view(short, text)
+        self._waiting = {name: _reads(name) for name in _in_order(statements.names("views"))}
+        # Making all views takes a tenth of a second, and a statement of ours reads few of them.
+        if self.locked or self.lookups or self.extra_views or self.database != ":memory:":
+            self._make(list(self._waiting))
         for name, file in self.lookups.items():
             self._create_lookup(name, file)
         for name, text in self.extra_views.items():
@@ -128,9 +121,9 @@ class Engine:
         table = replace(table, files=self._in_span(table))
         if not table.files:
             empty = table.schema.empty_table()
-            self.connection.register("ctanalytics_empty", empty)
-            self.connection.execute(f"create table {quoted} as from ctanalytics_empty")
-            self.connection.unregister("ctanalytics_empty")
+            self._connection.register("ctanalytics_empty", empty)
+            self._connection.execute(f"create table {quoted} as from ctanalytics_empty")
+            self._connection.unregister("ctanalytics_empty")
             return
         files = ", ".join(untrusted.sql_text(file) for file in table.files)
         columns = ", ".join(untrusted.sql_identifier(column) for column in table.schema.names)
@@ -138,7 +131,7 @@ class Engine:
         if table.partition:
             options = f"hive_partitioning = true, hive_types = {{{untrusted.sql_text(table.partition)}: DATE}}"
         condition = f" where {self.filters[name]}" if name in self.filters else ""
-        self.connection.execute(
+        self._connection.execute(
             f"create view {quoted} as select {columns} from read_parquet([{files}], {options})"
             + condition
         )
@@ -159,12 +152,39 @@ class Engine:
                 kept.append(file)
         return kept
 
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The DuckDB connection, with all views in place."""
+        self._make(list(self._waiting))
+        return self._connection
+
+    def _make_named(self, text: str) -> None:
+        """Make the views whose names a text holds, and those that they read."""
+        if not self._waiting:
+            return
+        words = set(_WORD.findall(text))
+        if words & _OF_ALL_VIEWS:
+            self._make(list(self._waiting))
+        wanted = {f"views/{word}" for word in words}
+        before: set[str] = set()
+        while wanted != before:
+            before = wanted
+            wanted = wanted.union(*(self._waiting.get(name, ()) for name in wanted))
+        self._make([name for name in self._waiting if name in wanted])
+
+    def _make(self, names: Sequence[str]) -> None:
+        for name in names:
+            text = statements.statement(name)
+            short = name.removeprefix("views/")
+            self._create_view(short, self._cut(text) if short == "events" else text)
+            del self._waiting[name]
+
     def _create_view(self, name: str, text: str) -> None:
-        self.connection.execute(f"create view {untrusted.sql_identifier(name)} as {text}")
+        self._connection.execute(f"create view {untrusted.sql_identifier(name)} as {text}")
 
     def _cut(self, text: str) -> str:
         """The view of events as this session is to see them."""
-        run = self.connection.execute
+        run = self._connection.execute
         if self.org_wide:
             run(f"create view lake.events_by_account as {text}")
             text = statements.statement("lake/org_wide_events")
@@ -193,7 +213,7 @@ class Engine:
             else f"read_csv({place}, header = true, all_varchar = true)"
         )
         try:
-            self.connection.execute(f"create table {quoted} as from {read}")
+            self._connection.execute(f"create table {quoted} as from {read}")
         except duckdb.Error as error:
             raise SettingsError(
                 f"the lookup table {name} can't be made: {str(error).splitlines()[0]}",
@@ -224,7 +244,7 @@ class Engine:
         """
         with self._foreign_errors(text, values):
             self._require_read(text)
-            return self._arrow(text, values)
+            return self.connection.sql(text, params=values).to_arrow_table()
 
     def stream(
         self, text: str, values: Mapping[str, Any] | None = None, *, rows: int = 65_536
@@ -241,8 +261,7 @@ class Engine:
 
     def scans(self, text: str, values: Mapping[str, Any] | None = None) -> list[Scan]:
         """Return what a user's SQL would read of the lake's files; raises as `query` does."""
-        tree = msgspec.json.decode(self._explained("explain (format json)", text, values))
-        return [_scan(found) for found in _scans_of_files(tree)]
+        return scans_of(self._explained("explain (format json)", text, values))
 
     def _explained(self, how: str, text: str, values: Mapping[str, Any] | None) -> str:
         with self._foreign_errors(text, values):
@@ -252,11 +271,11 @@ class Engine:
 
     def register(self, name: str, table: pa.Table) -> None:
         """Make an Arrow table readable by name in this session."""
-        self.connection.register(name, table)
+        self._connection.register(name, table)
 
     def interrupt(self) -> None:
         """Stop the statement that runs now; it ends with a QueryError."""
-        self.connection.interrupt()
+        self._connection.interrupt()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a second session on the same tables, for another thread."""
@@ -264,7 +283,7 @@ class Engine:
 
     def close(self) -> None:
         """End the session."""
-        self.connection.close()
+        self._connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -304,7 +323,7 @@ class Engine:
         # stops before it reads anything.
         if isinstance(error, duckdb.BinderException | duckdb.CatalogException):
             try:
-                self.connection.execute(text, values)
+                self._connection.execute(text, values)
             except duckdb.Error as placed:
                 return placed
         return error
@@ -326,7 +345,7 @@ class Engine:
         explained = _EXPLAIN.match(text) if kind == duckdb.StatementType.EXPLAIN else None
         if kind == duckdb.StatementType.SELECT or explained:
             inner = text[explained.end() :] if explained else text
-            ((text_of_tree,),) = self.connection.execute(
+            ((text_of_tree,),) = self._connection.execute(
                 "select json_serialize_sql(?)", [inner]
             ).fetchall()
             tree = msgspec.json.decode(text_of_tree)
@@ -339,39 +358,8 @@ class Engine:
         )
 
     def _arrow(self, text: str, values: Any) -> pa.Table:
-        return self.connection.sql(text, params=values).to_arrow_table()
-
-
-def _scans_of_files(tree: Any) -> Iterator[dict[str, Any]]:
-    """What the plan says of each scan of Parquet files."""
-    waiting = [tree]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, list):
-            waiting.extend(part)
-        elif isinstance(part, dict):
-            if "Scanning Files" in part.get("extra_info", {}):
-                yield part["extra_info"]
-            elif part.get("name") == "READ_PARQUET":
-                yield {"Scanning Files": "1/1", **part["extra_info"]}
-            waiting.extend(part.get("children", []))
-
-
-def _scan(found: Mapping[str, Any]) -> Scan:
-    files, of_files = found["Scanning Files"].split("/")
-    return Scan(
-        files=int(files),
-        of_files=int(of_files),
-        columns=_texts(found.get("Projections")),
-        filters=_texts(found.get("File Filters")) + _texts(found.get("Filters")),
-    )
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    """A plan gives one text alone, and several as a list."""
-    if value is None:
-        return ()
-    return tuple(str(each) for each in value) if isinstance(value, list) else (str(value),)
+        self._make_named(text)
+        return self._connection.sql(text, params=values).to_arrow_table()
 
 
 def _node_types(tree: Any) -> set[str]:
