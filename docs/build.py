@@ -73,7 +73,7 @@ def settings() -> str:
     return (
         head
         + "\n".join(lines)
-        + "\n\nUnits are in the names; what each means stands in\n`ctanalytics/settings.py`.\n"
+        + "\n\nUnits are in the names; what each means stands in\n`ctanalytics/settings/sections.py`.\n"
     )
 
 

@@ -1,0 +1,51 @@
+"""Settings: flags first, then CTANALYTICS_* variables, then ctanalytics.toml, then these defaults.
+
+`[ingest] workers = 2` in the file is CTANALYTICS_INGEST_WORKERS in the environment and
+`ingest.workers` in the messages. Every default stands here once, with its unit.
+"""
+
+from __future__ import annotations
+
+from ctanalytics.settings.loading import ENV_PREFIX, FILE_NAME, load
+from ctanalytics.settings.sections import (
+    STS_CREDENTIALS,
+    Accounts,
+    Aws,
+    Care,
+    Detect,
+    Drop,
+    Emit,
+    Ingest,
+    LakeAws,
+    Query,
+    Redact,
+    Report,
+    RuleException,
+    Rules,
+    Settings,
+    SourceAws,
+    Struct,
+)
+
+__all__ = [
+    "ENV_PREFIX",
+    "FILE_NAME",
+    "STS_CREDENTIALS",
+    "Accounts",
+    "Aws",
+    "Care",
+    "Detect",
+    "Drop",
+    "Emit",
+    "Ingest",
+    "LakeAws",
+    "Query",
+    "Redact",
+    "Report",
+    "RuleException",
+    "Rules",
+    "Settings",
+    "SourceAws",
+    "Struct",
+    "load",
+]

@@ -1,0 +1,124 @@
+"""Reads the settings: flags first, then CTANALYTICS_* variables, then ctanalytics.toml."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import msgspec
+
+from ctanalytics.errors import SettingsError
+from ctanalytics.settings.limits import out_of_range
+from ctanalytics.settings.sections import Settings, Struct
+
+FILE_NAME = "ctanalytics.toml"
+ENV_PREFIX = "CTANALYTICS_"
+
+
+def load(
+    flags: Mapping[str, Any] | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    file: Path | None = None,
+) -> Settings:
+    """Read the settings from all their places; the first that speaks wins.
+
+    Args:
+        flags: dotted names to values, such as {"detect.budget": 1.0}; None values are ignored.
+        environ: the environment; `os.environ` when not given.
+        file: a settings file that must exist; else ./ctanalytics.toml when there is one.
+
+    Raises:
+        SettingsError: naming every unknown or wrong setting at once.
+    """
+    environ = os.environ if environ is None else environ
+    known = dict(_fields(Settings))
+    given: dict[str, tuple[Any, str]] = {}
+    faults: list[str] = []
+    path = file or Path(environ.get(ENV_PREFIX + "CONFIG", FILE_NAME))
+    if path.is_file():
+        for name, value in _flatten(_read_toml(path), known):
+            given[name] = (value, str(path))
+    elif file or ENV_PREFIX + "CONFIG" in environ:
+        raise SettingsError(
+            "there is no such settings file", where=str(path), mend="name a file that exists"
+        )
+    for name, kind in known.items():
+        variable = ENV_PREFIX + name.replace(".", "_").upper()
+        if variable in environ:
+            text = environ[variable]
+            given[name] = (_of_variable(text, kind), variable)
+    for name, value in (flags or {}).items():
+        if value is not None:
+            given[name] = (value, "--" + name.rsplit(".", 1)[-1].replace("_", "-"))
+    tree: dict[str, Any] = {}
+    for name, (value, origin) in sorted(given.items()):
+        if name not in known:
+            faults.append(f"{name} ({origin}): there is no such setting")
+            continue
+        try:
+            converted = msgspec.convert(value, known[name], strict=False)
+        except msgspec.ValidationError as error:
+            faults.append(f"{name} ({origin}): {error}")
+            continue
+        _put(tree, name, converted)
+    if not faults:
+        settings: Settings = msgspec.convert(tree, Settings)
+        faults = list(out_of_range(settings))
+        if not faults:
+            return settings
+    raise SettingsError(
+        "settings that can't be used: " + "; ".join(faults),
+        where=str(path) if path.is_file() else "flags and CTANALYTICS_* variables",
+        mend="correct them; `docs/settings.md` lists all settings with their units",
+    )
+
+
+def _of_variable(text: str, kind: Any) -> Any:
+    """A variable's value: lists are separated by commas, tables and lists of them are JSON."""
+    if get_origin(kind) not in (list, dict):
+        return text
+    if get_origin(kind) is list and not issubclass(get_args(kind)[0], Struct):
+        return text.split(",") if text else []
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text  # which is neither, as the conversion will say
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"the settings file is not TOML: {error}", where=str(path), mend="correct that line"
+        ) from error
+
+
+def _fields(section: type[Struct], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for field in msgspec.structs.fields(section):
+        if isinstance(field.type, type) and issubclass(field.type, Struct):
+            yield from _fields(field.type, f"{prefix}{field.name}.")
+        else:
+            yield prefix + field.name, field.type
+
+
+def _flatten(
+    tree: Mapping[str, Any], known: Mapping[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        name = prefix + key
+        if isinstance(value, dict) and name not in known:
+            yield from _flatten(value, known, name + ".")
+        else:
+            yield name, value
+
+
+def _put(tree: dict[str, Any], name: str, value: Any) -> None:
+    *sections, leaf = name.split(".")
+    for section in sections:
+        tree = tree.setdefault(section, {})
+    tree[leaf] = value
