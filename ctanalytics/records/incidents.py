@@ -1,0 +1,87 @@
+"""Columns of incidents: what anomalies that belong together are told as, and what links them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyarrow as pa
+
+from ctanalytics.records.schema import TEXT, TIMESTAMP
+
+TEXTS: Final = pa.list_(TEXT)
+
+INCIDENT_STATES: Final = ("open", "escalated", "closed")
+"""escalated: open, and graver than when it was first published."""
+
+CLOSED_BECAUSE: Final = ("ended", "merged", "withdrawn", "marked")
+"""Why an incident is closed: it ended a while ago; another took its anomalies over, which
+`superseded_by` names; late logs took the reason of all its anomalies away; a person or the
+allow-list called all of them benign."""
+
+INCIDENTS: Final = pa.schema(
+    [
+        pa.field("incident_id", TEXT, nullable=False),  # 32 hex digits, of its first anomaly
+        pa.field("state", TEXT, nullable=False),  # one of INCIDENT_STATES
+        pa.field("revision", pa.int32(), nullable=False),  # from 1; the newest is the valid one
+        pa.field("superseded_by", TEXT),  # incident_id that took this one over
+        pa.field("closed_because", TEXT),  # one of CLOSED_BECAUSE; null unless closed
+        pa.field("severity", TEXT, nullable=False),
+        pa.field("first_severity", TEXT, nullable=False),  # of revision 1
+        pa.field("escalated_at", TIMESTAMP),  # when the severity last rose; null when it never did
+        pa.field("score", pa.float64(), nullable=False),  # -log10 of the combined p, see docs
+        pa.field("p_value", pa.float64()),  # combined; null when only rules speak
+        pa.field("started_at", TIMESTAMP, nullable=False),
+        pa.field("ended_at", TIMESTAMP),  # exclusive; null while an anomaly of it goes on
+        pa.field("opened_at", TIMESTAMP, nullable=False),  # when revision 1 was made
+        pa.field("detected_at", TIMESTAMP, nullable=False),  # when this revision was made
+        pa.field("title", TEXT, nullable=False),  # one line
+        pa.field("story", TEXT, nullable=False),  # sentences, one a line
+        pa.field("next_steps", TEXTS),  # what to look at next, the first first
+        pa.field("anomaly_ids", TEXTS, nullable=False),  # in the order of their starts
+        pa.field("detectors", TEXTS),
+        pa.field("kinds", TEXTS),
+        pa.field("linked_by", TEXTS),  # what its anomalies share: principal, access_key, api, ...
+        pa.field("account_ids", TEXTS),
+        pa.field("account_names", TEXTS),  # in the order of account_ids; the id where no name is
+        pa.field("aws_regions", TEXTS),
+        pa.field("principal_arns", TEXTS),
+        pa.field("people", TEXTS),  # humans or workloads at the heads of the sessions' chains
+        pa.field("access_key_ids", TEXTS),
+        pa.field("networks", TEXTS),  # IPv4 /24, IPv6 /48
+        pa.field("apis", TEXTS),  # event_source:event_name
+        pa.field("tactics", TEXTS),  # of ATT&CK, in the order of its matrix: persistence, ...
+        pa.field("techniques", TEXTS),  # of ATT&CK: T1098.001, ...
+        pa.field("lanes", TEXT, nullable=False),  # JSON, see below
+        pa.field("event_ids", TEXTS),  # at most 100, from all its anomalies
+        pa.field("events", pa.int64(), nullable=False),  # sum over its anomalies, which may overlap
+    ]
+)
+"""Table `incidents`, one row per revision; append-only, the newest of an id counts.
+
+`lanes` is a JSON list with an object for each tactic: {"tactic": "persistence", "techniques":
+["T1098"], "from": ["rule", "api"], "apis": [...], "first_seen": ISO time, "last_seen": ISO time,
+"anomaly_ids": [...]}.
+"""
+
+ANOMALY_LINKS: Final = pa.schema(
+    [
+        pa.field("anomaly_id", TEXT, nullable=False),
+        pa.field("revision", pa.int32(), nullable=False),  # of the anomaly
+        pa.field("principal_arns", TEXTS),  # those behind at least half of its events
+        pa.field("role_names", TEXTS),
+        pa.field("access_key_ids", TEXTS),
+        pa.field("networks", TEXTS),
+        pa.field("invoked_by", TEXTS),  # services that called on somebody's behalf
+        pa.field("people", TEXTS),  # heads of the sessions' chains, as `sessions` has them
+        pa.field("apis", TEXTS),  # event_source:event_name of its events, the busiest first
+        pa.field("sensitivities", TEXTS),  # of the sensitive calls that succeeded
+        pa.field("calls", pa.int64(), nullable=False),  # evidence events that were found
+        pa.field("refused", pa.int64(), nullable=False),  # of these, for want of a permission
+        pa.field("writes", pa.int64(), nullable=False),  # of these, writes that succeeded
+        pa.field("linked_at", TIMESTAMP, nullable=False),
+    ]
+)
+"""Table `anomaly_links`: what an anomaly may share with others, read from its evidence events.
+
+Append-only; a revision that has a row was taken into an incident.
+"""
