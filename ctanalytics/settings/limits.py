@@ -5,9 +5,23 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import re
-from collections.abc import Iterator
+import zoneinfo
+from collections.abc import Iterator, Sequence
 
-from ctanalytics.settings.sections import Care, Rules, Settings
+from ctanalytics.settings.sections import (
+    Allow,
+    Care,
+    Emit,
+    Route,
+    RuleException,
+    Rules,
+    Settings,
+    TargetOptions,
+)
+
+_SEVERITIES = ("info", "low", "medium", "high", "critical")
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_SPAN = re.compile("([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
 def out_of_range(settings: Settings) -> Iterator[str]:
@@ -42,9 +56,11 @@ def out_of_range(settings: Settings) -> Iterator[str]:
             yield f"lookups.{name}: a table's name is lower-case letters, digits and _"
     if not settings.detect.budget > 0:
         yield "detect.budget: must be more than 0 (false pages per week)"
+    yield from _allow_out_of_range(settings.detect.allow)
     yield from _rules_out_of_range(settings.rules)
-    if settings.emit.min_severity not in ("info", "low", "medium", "high", "critical"):
-        yield "emit.min_severity: must be info, low, medium, high or critical"
+    yield from _emit_out_of_range(settings.emit)
+    if not settings.watch.every_seconds > 0 or not settings.watch.hours > 0:
+        yield "watch.every_seconds, watch.hours: must be more than 0"
     if settings.log_format not in ("text", "json"):
         yield "log_format: must be text or json"
 
@@ -69,10 +85,68 @@ def _rules_out_of_range(rules: Rules) -> Iterator[str]:
         where = f"rules.exceptions, entry {number}"
         if not exception.rule or not exception.reason:
             yield f"{where}: needs a rule and a reason"
-        try:
-            if exception.network:
-                ipaddress.ip_network(exception.network, strict=False)
-            if exception.until:
-                dt.datetime.fromisoformat(exception.until)
-        except ValueError as error:
-            yield f"{where}: {error}"
+        yield from _entry_out_of_range(where, exception)
+
+
+def _allow_out_of_range(entries: list[Allow]) -> Iterator[str]:
+    for number, entry in enumerate(entries, start=1):
+        where = f"detect.allow, entry {number}"
+        if not entry.reason:
+            yield f"{where}: needs a reason"
+        if not (entry.principal or entry.api or entry.network or entry.account):
+            yield f"{where}: covers everything; name a principal, api, network or account"
+        if entry.api and ":" not in entry.api:
+            yield f"{where}: api is eventSource:eventName, such as iam.amazonaws.com:Create*"
+        yield from _entry_out_of_range(where, entry)
+
+
+def _entry_out_of_range(where: str, entry: RuleException | Allow) -> Iterator[str]:
+    try:
+        if entry.network:
+            ipaddress.ip_network(entry.network, strict=False)
+        if entry.until:
+            dt.datetime.fromisoformat(entry.until)
+    except ValueError as error:
+        yield f"{where}: {error}"
+
+
+def _emit_out_of_range(emit: Emit) -> Iterator[str]:
+    if emit.min_severity not in ("", *_SEVERITIES):
+        yield f"emit.min_severity: must be {_one_of(_SEVERITIES)}"
+    for number, route in enumerate(emit.routes, start=1):
+        yield from (f"emit.routes, entry {number}: {fault}" for fault in _route_faults(route))
+    for name, options in emit.options.items():
+        yield from (f"emit.options.{name}: {fault}" for fault in _options_faults(options))
+
+
+def _route_faults(route: Route) -> Iterator[str]:
+    if route.min_severity not in ("", *_SEVERITIES):
+        yield f"min_severity must be {_one_of(_SEVERITIES)}"
+    if route.urgent not in (*_SEVERITIES, "none"):
+        yield f"urgent must be {_one_of((*_SEVERITIES, 'none'))}"
+    if route.quiet_hours and not _SPAN.fullmatch(route.quiet_hours):
+        yield "quiet_hours must be such as 22:00-07:00"
+    if not set(route.quiet_days) <= set(_DAYS):
+        yield f"quiet_days must be of {_one_of(_DAYS)}"
+    try:
+        if route.timezone != "UTC":  # which needs no database of zones
+            zoneinfo.ZoneInfo(route.timezone)
+    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+        yield "timezone must be a name such as Europe/Berlin"
+
+
+def _options_faults(options: TargetOptions) -> Iterator[str]:
+    if options.min_severity not in ("", *_SEVERITIES):
+        yield f"min_severity must be {_one_of(_SEVERITIES)}"
+    if options.grain not in ("", "incidents", "anomalies", "both"):
+        yield "grain must be incidents, anomalies or both"
+    if options.pii not in ("", "full", "masked", "hashed"):
+        yield "pii must be full, masked or hashed"
+    if options.max_messages < -1 or not options.calls_per_second >= 0:
+        yield "max_messages and calls_per_second must be 0 or more"
+    if not set(options.dimensions) <= {"account", "region"}:
+        yield "dimensions must be of account, region"
+
+
+def _one_of(names: Sequence[str]) -> str:
+    return ", ".join(names[:-1]) + " or " + names[-1]

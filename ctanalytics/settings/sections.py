@@ -111,6 +111,20 @@ class Care(Struct, frozen=True):
     retention_hours: float = 24.0  # how long removed files stay for readers that still use them
 
 
+class Allow(Struct, frozen=True):
+    """What is known to be fine, and why; what is empty stands for any.
+
+    An anomaly all of whose events one entry covers is kept and counted, but not sent.
+    """
+
+    reason: str
+    principal: str = ""  # ARN; * stands for any characters
+    api: str = ""  # eventSource:eventName, such as iam.amazonaws.com:Create*; * as above
+    account: str = ""
+    network: str = ""  # address or network, such as 203.0.113.0/24
+    until: str = ""  # ISO date or time, UTC; what happens from then on is told again
+
+
 class Detect(Struct, frozen=True):
     """What may page, and how often."""
 
@@ -119,9 +133,11 @@ class Detect(Struct, frozen=True):
     share_surge: float = 0.6
     share_stop: float = 0.15
     share_silence: float = 0.05
-    share_behaviour: float = 0.2
+    share_behaviour: float = 0.1
+    share_novelty: float = 0.1
     watermark_minutes: int = 15  # events older than this are taken as delivered
     seed: int = 20130
+    allow: list[Allow] = []
 
 
 class RuleException(Struct, frozen=True):
@@ -146,13 +162,55 @@ class Rules(Struct, frozen=True):
     group_hours: int = 24  # matches of a rule, principal and account in so many hours are one alert
 
 
+class Route(Struct, frozen=True):
+    """What goes to some targets, and when; all conditions have to hold, an empty one always does.
+
+    Lists hold patterns with * and ?; one that begins with ! excludes. A target that no route
+    names gets all, any other gets what at least one of its routes lets through.
+    """
+
+    to: list[str] = []  # targets as `emit.targets` has them, or kinds of them: sns; empty: all
+    min_severity: str = ""
+    detector: list[str] = []
+    account: list[str] = []  # id or name
+    ou: list[str] = []  # name, or path such as Root/Workloads/*
+    environment: list[str] = []
+    quiet_hours: str = ""  # such as 22:00-07:00: what comes then waits for the end
+    quiet_days: list[str] = []  # sat, sun: quiet from midnight to midnight
+    timezone: str = "UTC"  # of the quiet hours and days
+    urgent: str = "critical"  # what is so severe does not wait
+
+
+class TargetOptions(Struct, frozen=True):
+    """How one target, or each of a kind, is served; what is empty stays as it is for its kind."""
+
+    min_severity: str = ""  # high for sns and webhook, else medium
+    grain: str = ""  # incidents, anomalies or both; cloudwatch counts both, others take incidents
+    pii: str = ""  # full, masked or hashed; sns and webhook are masked
+    max_messages: int = -1  # of one run, the rest in one more; 0: no limit; -1: 20 for sns, webhook
+    calls_per_second: float = 0.0  # 0: what the provider takes, see docs/emit.md
+    dimensions: list[str] = []  # of metrics, beside severity and detector: account, region
+
+
 class Emit(Struct, frozen=True):
     """Where anomalies go."""
 
     targets: list[str] = []
-    min_severity: str = "medium"
+    min_severity: str = ""  # empty: high for sns and webhook, else medium
     include_backfill: bool = False
     backfill_hours: float = 24.0  # ended longer before detection: in the report, not sent
+    routes: list[Route] = []
+    options: dict[str, TargetOptions] = {}  # by target, or by kind: sns
+
+
+class Watch(Struct, frozen=True):
+    """How `watch` goes round."""
+
+    every_seconds: float = 300.0  # from the start of one round to the next
+    hours: float = 6.0  # before the newest event that each round judges again, for late files
+    detectors: list[str] = msgspec.field(
+        default_factory=lambda: ["call_rate", "error_rate", "sigma"]
+    )
 
 
 class Report(Struct, frozen=True):
@@ -160,6 +218,14 @@ class Report(Struct, frozen=True):
 
     output: str = "report"
     top: int = 20  # rows of each activity table
+
+
+class Geoip(Struct, frozen=True):
+    """Files that tell where an address is; each empty or a path. See docs/novelty.md."""
+
+    city: str = ""  # MaxMind's format (.mmdb), such as GeoLite2-City: country, city, place
+    asn: str = ""  # the same, such as GeoLite2-ASN: who runs the network
+    aws_ranges: str = ""  # AWS's ip-ranges.json
 
 
 class Accounts(Struct, frozen=True):
@@ -191,8 +257,10 @@ class Settings(Struct, frozen=True):
     care: Care = Care()
     redact: Redact = Redact()
     detect: Detect = Detect()
+    geoip: Geoip = Geoip()
     rules: Rules = Rules()
     emit: Emit = Emit()
+    watch: Watch = Watch()
     report: Report = Report()
     query: Query = Query()
     accounts: Accounts = Accounts()
