@@ -110,6 +110,8 @@ def forget(
     gone: Counter[tuple[str, int]] = Counter()
     with here.lease(maintenance.LEASE):
         found = [_erased(here, name, eraser, gone) for name in _tables(eraser)]
+        if known and not known["finished_at"]:
+            gone = _unaccounted(here)  # also what a run that was killed has taken out
         _account(here, gone)
     found = [each for each in found if each.files]
     _finish(here.store, entry, found, now)
@@ -166,6 +168,19 @@ def _erased(lake: Lake, table: str, eraser: Eraser, gone: Counter[tuple[str, int
     gone += made.gone
     removed = made.rows_before - made.rows_after
     return Erased(table, removed, made.rows_changed, len(made.removes))
+
+
+def _unaccounted(lake: Lake) -> Counter[tuple[str, int]]:
+    """Count the records that the ledger misses, by the object and the plan that brought them."""
+    expired, _ = maintenance.expired(lake)
+    with lake.engine() as engine:
+        return Counter(
+            {
+                (row["object"], row["plan_id"]): int(row["records"] - row["accounted"])
+                for row in engine.run("lake/object_rows").to_pylist()
+                if row["flaw"] == "missing" and not (expired and row["first_date"] < expired)
+            }
+        )
 
 
 def _account(lake: Lake, gone: Counter[tuple[str, int]]) -> None:

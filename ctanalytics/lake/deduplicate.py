@@ -144,25 +144,50 @@ def _repeats(rows: pa.Table, others: pa.Table, pairs: pl.DataFrame) -> pl.DataFr
     )
 
 
-def distinct(conflicts: pa.Table, known: Iterable[pa.Table]) -> pa.Table:
+def distinct(conflicts: pa.Table, known: Iterable[pa.Table]) -> tuple[pa.Table, pl.DataFrame]:
     """Leave out conflicts whose content occurs before, in the batch or among the lake's own.
 
     One key may have several contents here; it is the content that must not come twice.
+
+    Returns:
+        The conflicts that are left, and where the others and what they repeat came from, with the
+        columns of REPEATS.
     """
     known = list(known)
     paths = paths_of(conflicts, *known)
-    frame = _content(conflicts, paths)
-    names = frame.columns
-    frame = frame.with_row_index("row").unique(names, keep="first", maintain_order=True)
+    own = _content(conflicts, paths)
+    names = own.columns
+    own = own.with_row_index("row")
+    left = own.unique(names, keep="first", maintain_order=True)
+    firsts = left.rename({"row": "original"})
+    pairs = own.join(firsts, on=names, nulls_equal=True, maintain_order="left")
+    repeated = [_repeats(conflicts, conflicts, pairs.filter(pl.col("row") != pl.col("original")))]
     for table in known:
-        frame = frame.join(
-            _content(table, paths), on=names, how="anti", nulls_equal=True, maintain_order="left"
-        )
-        forgotten = keys(table).filter(is_forgotten(table))
-        if len(forgotten):  # whose content can't be compared any more
-            again = keys(conflicts).join(forgotten, on=["account", "key"], how="semi")
-            frame = frame.join(again.select("row"), on="row", how="anti", maintain_order="left")
-    return _take(conflicts, frame["row"])
+        pairs = _known(left, names, table, conflicts, paths)
+        left = left.join(pairs, on="row", how="anti", maintain_order="left")
+        repeated.append(_repeats(conflicts, table, pairs))
+    return _take(conflicts, left["row"]), summed(repeated)
+
+
+def _known(
+    left: pl.DataFrame,
+    names: list[str],
+    table: pa.Table,
+    conflicts: pa.Table,
+    paths: frozenset[str],
+) -> pl.DataFrame:
+    """Return (row, original): each row whose content a table has, or may have had."""
+    theirs = _content(table, paths).with_row_index("original")
+    theirs = theirs.unique(names, keep="first", maintain_order=True)
+    pairs = left.join(theirs, on=names, nulls_equal=True, maintain_order="left")
+    pairs = pairs.select("row", "original")
+    forgotten = keys(table).filter(is_forgotten(table))
+    if not len(forgotten):
+        return pairs
+    # Their content can't be compared any more: whatever has their key is taken for a copy.
+    others = _pairs(keys(conflicts), forgotten).select("row", "original")
+    others = others.join(left, on="row", how="semi").join(pairs, on="row", how="anti")
+    return pl.concat([pairs, others])
 
 
 def _content(rows: pa.Table, paths: frozenset[str]) -> pl.DataFrame:

@@ -20,10 +20,19 @@ from typing import Final
 
 import pyarrow as pa
 
-from ctanalytics.findings import ANOMALIES, OUTBOX
+from ctanalytics.findings import ANOMALIES, MARKS, OUTBOX
 from ctanalytics.records import schema
 from ctanalytics.records.directory import ACCOUNT_DIRECTORY, USER_DIRECTORY
 from ctanalytics.records.file_verdicts import FILE_VERDICTS
+from ctanalytics.records.incidents import ANOMALY_TRAITS, INCIDENTS
+from ctanalytics.records.runs import RUNS
+from ctanalytics.records.series_tables import (
+    SERIES_BUDGET,
+    SERIES_DAY,
+    SERIES_MINUTE,
+    SERIES_PEAK,
+    SERIES_REVIEW,
+)
 
 FORMAT_VERSION: Final = 1
 MARKER: Final = "lake.json"
@@ -58,12 +67,24 @@ TABLES: Final[dict[str, TableSpec]] = {
     "events": TableSpec(schema.EVENTS, partitioned=True),
     "anomalies": TableSpec(ANOMALIES),
     "outbox": TableSpec(OUTBOX),
+    "marks": TableSpec(MARKS),
     "account_directory": TableSpec(ACCOUNT_DIRECTORY),
     "user_directory": TableSpec(USER_DIRECTORY),
+    "anomaly_traits": TableSpec(ANOMALY_TRAITS),
+    "incidents": TableSpec(INCIDENTS),
+    "runs": TableSpec(RUNS),
+    "series_minute": TableSpec(SERIES_MINUTE, partitioned=True),
+    "series_day": TableSpec(SERIES_DAY, partitioned=True),
+    "series_peak": TableSpec(SERIES_PEAK, partitioned=True),
+    "series_review": TableSpec(SERIES_REVIEW, partitioned=True),
+    "series_budget": TableSpec(SERIES_BUDGET),
 }
 
 RECORD_TABLES: Final = ("aws_insights", "aggregated_events", "event_conflicts", "events")
 """Tables whose rows are records of log files."""
+
+DERIVED: Final = ("series_minute", "series_day", "series_peak", "series_review")
+"""Tables that are made from others; see `lake.derived`. Their files are not merged."""
 
 FIRST_TABLES: Final = frozenset(
     (

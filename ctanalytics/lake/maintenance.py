@@ -231,3 +231,24 @@ def _text(date: dt.date | None) -> str | None:
 
 def _moment(milliseconds: int) -> dt.datetime:
     return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(milliseconds=milliseconds)
+
+
+def expired(lake: Lake) -> tuple[dt.date | None, bool]:
+    """Return the first day that an expiry has left, and whether the ledger was expired too.
+
+    Raises:
+        LakeError: what is remembered can't be understood.
+    """
+    found = remembered(lake, "expire")
+    try:
+        return (
+            (dt.date.fromisoformat(found["before"]), bool(found.get("ledger")))
+            if found
+            else (None, False)
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise LakeError(
+            f"care/expire.json can't be understood: {error}",
+            where=lake.uri,
+            mend="remove that file, or expire the lake again",
+        ) from error

@@ -102,8 +102,9 @@ class _Merged:
         self.repeats.append(found.repeats)
         if found.conflicts.num_rows:
             known = self._existing(store, "event_conflicts", found.conflicts, "conflicts")
-            odd = distinct(found.conflicts, known)
+            odd, repeats = distinct(found.conflicts, known)
             self.duplicates += found.conflicts.num_rows - odd.num_rows
+            self.repeats.append(repeats)
             self._write(store, "event_conflicts", odd, None)
         self._write(store, table, rows, found.places)
 

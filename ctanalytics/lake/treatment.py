@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import hmac
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,12 +76,17 @@ class Treatment:
     def keep(self, events: pa.Table) -> tuple[pa.Table, drop.Dropped]:
         """Return the rows that stay, and what was left out."""
         rows, dropped = drop.drop(events, self.drops)
-        if self.forgotten.entries and len(rows):
-            rows, gone = self.forgotten.apply(rows, self._hashed if self.key else None)
-            dropped.by_object += gone
-            if gone:
-                dropped.by_rule[FORGOTTEN_RULE] += gone.total()
+        rows, gone = self.forget(rows)
+        dropped.by_object += gone
+        if gone:
+            dropped.by_rule[FORGOTTEN_RULE] += gone.total()
         return rows, dropped
+
+    def forget(self, rows: pa.Table) -> tuple[pa.Table, Counter[str]]:
+        """Keep to the erasure requests; also returns how many rows of which object they took."""
+        if not self.forgotten.entries or not len(rows):
+            return rows, Counter()
+        return self.forgotten.apply(rows, self._hashed if self.key else None)
 
     def _hashed(self, value: str) -> str:
         return Redactor((), self.key).hash(value.encode())

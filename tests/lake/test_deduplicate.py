@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ctanalytics.lake.deduplicate import Sorted, distinct, split
 from ctanalytics.lake.layout import TABLES
+from ctanalytics.lake.redact_compare import FORGOTTEN
 from tests import builders
 
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
@@ -164,10 +165,26 @@ def test_a_conflict_of_known_content_is_not_kept_again() -> None:
     spaced = row("b", request_parameters='{"a": 1}')
     batch = table(*versions, versions[1] | {"source_row": 9}, spaced)
     known = [table(versions[2]), table(versions[0], row("b", request_parameters='{"a":1}'))]
-    assert distinct(batch, [])["event_name"].to_pylist()[:3] == ["One", "Two", "Three"]
-    assert distinct(batch, []).num_rows == 4
-    assert distinct(batch, known)["event_name"].to_pylist() == ["Two"]
-    assert distinct(table(), known).num_rows == 0
+    assert distinct(batch, [])[0]["event_name"].to_pylist()[:3] == ["One", "Two", "Three"]
+    assert distinct(batch, [])[0].num_rows == 4
+    assert distinct(batch, known)[0]["event_name"].to_pylist() == ["Two"]
+    assert distinct(table(), known)[0].num_rows == 0
+
+
+def test_a_conflict_that_is_left_out_is_counted_with_the_object_that_had_it() -> None:
+    def version(name: str, object_: str, event_id: str = "a") -> dict[str, Any]:
+        return row(event_id, event_name=name, source_object=object_, management_event=True)
+
+    batch = table(version("One", "new"), version("One", "newer"), version("Two", "new"))
+    known = [table(version("Two", "old"), version("Three", "old"))]
+    left, repeats = distinct(batch, known)
+    assert left["event_name"].to_pylist() == ["One"]
+    assert repeats.rows() == [("new", "old", 1, 1), ("newer", "new", 1, 1)]
+    # What was forgotten can't be compared: its key alone tells a copy.
+    hidden = [table(version("Hidden", "old") | {"masked_paths": FORGOTTEN})]
+    left, repeats = distinct(table(version("One", "new"), version("One", "new", "b")), hidden)
+    assert left["event_id"].to_pylist() == ["b"]
+    assert repeats.rows() == [("new", "old", 1, 1)]
 
 
 keys = st.tuples(

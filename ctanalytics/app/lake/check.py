@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ctanalytics.engines.duckdb import Engine, TableFiles
-from ctanalytics.errors import LakeError
 from ctanalytics.lake import maintenance
 from ctanalytics.lake.check_files import Flaw, snapshots, table_flaws
 from ctanalytics.lake.check_state import state_flaws
@@ -94,12 +93,12 @@ def check(
         flaws += found
         broken |= {flaw.where for flaw in found if flaw.check in ("file", "columns")}
     counts: dict[str, Any] = {}
-    expired, forgot = _expired(here)
+    expired, forgot = maintenance.expired(here)
     if not broken:  # else DuckDB can't read the tables
         with _engine(here, seen, settings) as engine:
             tell("the ledger")
             (counts,) = engine.run("lake/record_counts").to_pylist()
-            flaws += _object_flaws(engine, counts, expired, forgot)
+            flaws += _object_flaws(engine, expired, forgot)
             if deep:
                 for date in sorted({file.date for file in seen["events"].files if file.date}):
                     tell(f"events of {date}")
@@ -129,14 +128,11 @@ def _engine(lake: Lake, seen: Mapping[str, Snapshot], settings: Settings) -> Eng
     return Engine(tables, memory_bytes=settings.care.memory_bytes, filesystem=store.filesystem())
 
 
-def _object_flaws(
-    engine: Engine, counts: Mapping[str, Any], expired: dt.date | None, forgot: bool
-) -> Iterator[Flaw]:
+def _object_flaws(engine: Engine, expired: dt.date | None, forgot: bool) -> Iterator[Flaw]:
     found: dict[str, list[dict[str, Any]]] = {}
     for row in engine.run("lake/object_rows").to_pylist():
         gone = expired and row["first_date"] and row["first_date"] < expired
-        if row["flaw"] == "missing" and (gone or counts["conflicts"]):
-            # A contradiction that was already known is dropped and counted nowhere.
+        if row["flaw"] == "missing" and gone:
             continue
         if row["flaw"] == "unknown" and forgot:
             continue
@@ -160,20 +156,3 @@ def _date_flaws(engine: Engine, date: dt.date) -> Iterator[Flaw]:
         where = f"{row['source_object']}, record {row['source_row']}"
         what = f"a row of {row['event_time']} ({row['event_time_status']}) under {date}"
         yield Flaw("date", "events", where, what, _REINGEST)
-
-
-def _expired(lake: Lake) -> tuple[dt.date | None, bool]:
-    """The first day that an expiry has left, and whether the ledger was expired too."""
-    found = maintenance.remembered(lake, "expire")
-    try:
-        return (
-            (dt.date.fromisoformat(found["before"]), bool(found.get("ledger")))
-            if found
-            else (None, False)
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise LakeError(
-            f"care/expire.json can't be understood: {error}",
-            where=lake.uri,
-            mend="remove that file, or expire the lake again",
-        ) from error
