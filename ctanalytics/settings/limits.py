@@ -12,6 +12,8 @@ from ctanalytics.settings.sections import (
     Allow,
     Care,
     Emit,
+    Incidents,
+    Nightly,
     Route,
     RuleException,
     Rules,
@@ -59,10 +61,24 @@ def out_of_range(settings: Settings) -> Iterator[str]:
     yield from _allow_out_of_range(settings.detect.allow)
     yield from _rules_out_of_range(settings.rules)
     yield from _emit_out_of_range(settings.emit)
+    yield from _nights_out_of_range(settings.incidents, settings.nightly)
     if not settings.watch.every_seconds > 0 or not settings.watch.hours > 0:
         yield "watch.every_seconds, watch.hours: must be more than 0"
     if settings.log_format not in ("text", "json"):
         yield "log_format: must be text or json"
+
+
+def _nights_out_of_range(incidents: Incidents, nightly: Nightly) -> Iterator[str]:
+    for name in ("actor_minutes", "near_minutes", "closes_after_hours"):
+        if not getattr(incidents, name) >= 0:
+            yield f"incidents.{name}: must be 0 or more"
+    for name in ("accounts", "common_network"):
+        if getattr(incidents, name) < 2:
+            yield f"incidents.{name}: must be at least 2"
+    if not incidents.longest_days > 0:
+        yield "incidents.longest_days: must be more than 0"
+    if nightly.again_days < 0 or not nightly.vacuum_days >= 0:
+        yield "nightly.again_days, nightly.vacuum_days: must be 0 or more"
 
 
 def _care_out_of_range(care: Care) -> Iterator[str]:

@@ -213,6 +213,26 @@ class Watch(Struct, frozen=True):
     )
 
 
+class Incidents(Struct, frozen=True):
+    """Which anomalies are one incident, and how long it stays open; see docs/incidents.md."""
+
+    actor_minutes: int = 360  # between anomalies of one principal, access key or person
+    near_minutes: int = 60  # between anomalies that share a network, API, role name or service
+    accounts: int = 3  # the same API in so many accounts is one incident
+    common_network: int = 5  # principals that use a network anyway; then it links nothing
+    longest_days: float = 7.0  # what begins later begins a new incident
+    closes_after_hours: float = 24.0  # after the end of its last anomaly
+
+
+class Nightly(Struct, frozen=True):
+    """What a night does besides ingest, detect, incidents, emit and report; see docs/nightly.md."""
+
+    validate: bool = False  # check the digests of the sources, of the days that are reported
+    again_days: int = 7  # so far back are days reported again that late files changed
+    compact: bool = True
+    vacuum_days: float = 7.0  # between vacuums; 0: never
+
+
 class Report(Struct, frozen=True):
     """What a report shows."""
 
@@ -261,6 +281,8 @@ class Settings(Struct, frozen=True):
     rules: Rules = Rules()
     emit: Emit = Emit()
     watch: Watch = Watch()
+    incidents: Incidents = Incidents()
+    nightly: Nightly = Nightly()
     report: Report = Report()
     query: Query = Query()
     accounts: Accounts = Accounts()
