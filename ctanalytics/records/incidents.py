@@ -1,4 +1,4 @@
-"""Columns of incidents: what anomalies that belong together are told as, and what links them."""
+"""Columns of incidents: what anomalies that belong together are told as, and what they share."""
 
 from __future__ import annotations
 
@@ -63,25 +63,37 @@ INCIDENTS: Final = pa.schema(
 "anomaly_ids": [...]}.
 """
 
-ANOMALY_LINKS: Final = pa.schema(
+TRAITS: Final = (
+    "principal",
+    "role_name",
+    "access_key",
+    "network",
+    "common_network",
+    "invoked_by",
+    "person",
+    "api",
+    "sensitivity",
+    "denied",
+    "write",
+    "read",
+)
+"""What events have in common. person: the human or workload at the head of a session's chain;
+network: IPv4 /24 or IPv6 /48, a common one is used by many principals anyway; sensitivity: of
+sensitive calls that succeeded; denied, write: calls refused, writes that succeeded (no value);
+read: that the evidence was read (no value)."""
+
+ANOMALY_TRAITS: Final = pa.schema(
     [
         pa.field("anomaly_id", TEXT, nullable=False),
         pa.field("revision", pa.int32(), nullable=False),  # of the anomaly
-        pa.field("principal_arns", TEXTS),  # those behind at least half of its events
-        pa.field("role_names", TEXTS),
-        pa.field("access_key_ids", TEXTS),
-        pa.field("networks", TEXTS),
-        pa.field("invoked_by", TEXTS),  # services that called on somebody's behalf
-        pa.field("people", TEXTS),  # heads of the sessions' chains, as `sessions` has them
-        pa.field("apis", TEXTS),  # event_source:event_name of its events, the busiest first
-        pa.field("sensitivities", TEXTS),  # of the sensitive calls that succeeded
-        pa.field("calls", pa.int64(), nullable=False),  # evidence events that were found
-        pa.field("refused", pa.int64(), nullable=False),  # of these, for want of a permission
-        pa.field("writes", pa.int64(), nullable=False),  # of these, writes that succeeded
-        pa.field("linked_at", TIMESTAMP, nullable=False),
+        pa.field("trait", TEXT, nullable=False),  # one of TRAITS
+        pa.field("value", TEXT, nullable=False),
+        pa.field("calls", pa.int64(), nullable=False),  # evidence events that have it
+        pa.field("of_calls", pa.int64(), nullable=False),  # evidence events that were found
+        pa.field("read_at", TIMESTAMP, nullable=False),
     ]
 )
-"""Table `anomaly_links`: what an anomaly may share with others, read from its evidence events.
+"""Table `anomaly_traits`: what the evidence events of an anomaly have in common.
 
-Append-only; a revision that has a row was taken into an incident.
+Append-only; the rows of its newest revision count. A revision with rows was taken into an incident.
 """
