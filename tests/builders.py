@@ -16,6 +16,8 @@ from ctanalytics.findings import ANOMALIES, OUTBOX
 from ctanalytics.records import schema
 from ctanalytics.records.directory import ACCOUNT_DIRECTORY, USER_DIRECTORY
 from ctanalytics.records.file_verdicts import FILE_VERDICTS
+from ctanalytics.records.incidents import ANOMALY_TRAITS, INCIDENTS
+from ctanalytics.records.runs import RUNS
 
 SCHEMAS = {
     "events": schema.EVENTS,
@@ -31,6 +33,9 @@ SCHEMAS = {
     "account_directory": ACCOUNT_DIRECTORY,
     "user_directory": USER_DIRECTORY,
 }
+    "anomaly_traits": ANOMALY_TRAITS,
+    "incidents": INCIDENTS,
+    "runs": RUNS,
 
 
 def event(time: dt.datetime, **columns: Any) -> dict[str, Any]:
