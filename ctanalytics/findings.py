@@ -87,3 +87,18 @@ OUTBOX: Final = pa.schema(
     ]
 )
 """What became of each anomaly at each target; append-only, the newest row of a key counts."""
+
+VERDICTS: Final = ("benign", "confirmed", "allowed", "none")
+"""What a mark says: a person called it benign or an incident; the allow-list of the settings covers
+it; none takes back what was said before."""
+
+MARKS: Final = pa.schema(
+    [
+        pa.field("anomaly_id", pa.string(), nullable=False),
+        pa.field("verdict", pa.string(), nullable=False),  # one of VERDICTS
+        pa.field("note", pa.string()),  # of the person, or the reason of the allow-list's entry
+        pa.field("marked_by", pa.string(), nullable=False),  # login name, or detect.allow
+        pa.field("marked_at", TIMESTAMP, nullable=False),
+    ]
+)
+"""What was said of anomalies; append-only, the newest row of an anomaly counts."""

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ctanalytics.engines.duckdb import Engine, TableFiles
-from ctanalytics.findings import ANOMALIES, OUTBOX
+from ctanalytics.findings import ANOMALIES, MARKS, OUTBOX
 from ctanalytics.records import schema
 from ctanalytics.records.directory import ACCOUNT_DIRECTORY, USER_DIRECTORY
 from ctanalytics.records.file_verdicts import FILE_VERDICTS
@@ -30,12 +30,13 @@ SCHEMAS = {
     "duplicates": schema.DUPLICATES,
     "anomalies": ANOMALIES,
     "outbox": OUTBOX,
+    "marks": MARKS,
     "account_directory": ACCOUNT_DIRECTORY,
     "user_directory": USER_DIRECTORY,
-}
     "anomaly_traits": ANOMALY_TRAITS,
     "incidents": INCIDENTS,
     "runs": RUNS,
+}
 
 
 def event(time: dt.datetime, **columns: Any) -> dict[str, Any]:

@@ -26,6 +26,12 @@ def _isolation_forest(context: Context, window: Window) -> DetectorResult:
     return isolation_forest(context, window)
 
 
+def _novelty(context: Context, window: Window) -> DetectorResult:
+    from ctanalytics.detectors.novelty import novelty
+
+    return novelty(context, window)
+
+
 def _sigma(context: Context, window: Window) -> DetectorResult:
     from ctanalytics.detectors.sigma import sigma
 
@@ -43,6 +49,7 @@ DETECTORS: Final[dict[str, Detector]] = {
     "call_rate": _call_rate,
     "error_rate": _error_rate,
     "isolation_forest": _isolation_forest,
+    "novelty": _novelty,
     "silence": _silence,
     "sigma": _sigma,
 }

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from ctanalytics.engines.duckdb import Engine
 from ctanalytics.engines.executor import Executor
-from ctanalytics.settings import Detect, Rules
+from ctanalytics.settings import Detect, Geoip, Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Context:
     settings: Detect
     now: dt.datetime
     rules: Rules = field(default_factory=Rules)
+    geoip: Geoip = field(default_factory=Geoip)
 
 
 @dataclass(frozen=True, slots=True)

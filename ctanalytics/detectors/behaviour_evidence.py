@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from ctanalytics import untrusted
 from ctanalytics.detectors.behaviour_facts import day_bounds, literal
-from ctanalytics.detectors.behaviour_features import Frame
 from ctanalytics.detectors.rates import minutes_text
 from ctanalytics.detectors.severity import Impact, error_class, is_sensitive
 from ctanalytics.engines.duckdb import Engine
@@ -31,18 +30,19 @@ class Behind:
     impact: Impact
 
 
-def events_sql(frame: Frame, row: int, days: Sequence[tuple[dt.date, str | None]]) -> str:
+def events_sql(
+    principal_arn: str | None, principal_key: str, days: Sequence[tuple[dt.date, str | None]]
+) -> str:
     """Return a statement that lists the events of a principal on some days, each with its condition."""
-    who = frame.rows.row(row, named=True)
     start, end = day_bounds(days[0][0])[0], day_bounds(days[-1][0])[1]
-    if who["principal_arn"] is None:
+    if principal_arn is None:
         principal = (
             "coalesce(principal_arn, '') = ''\n"
             "  and concat_ws(':', coalesce(principal_type, 'unknown'), account_id, "
-            f"coalesce(actor, principal_id)) = {literal(who['principal_key'])}"
+            f"coalesce(actor, principal_id)) = {literal(principal_key)}"
         )
     else:
-        principal = f"principal_arn = {literal(who['principal_arn'])}"
+        principal = f"principal_arn = {literal(principal_arn)}"
     lines = [
         f"event_date >= date '{days[0][0]}'",
         f"event_date <= date '{days[-1][0]}'",

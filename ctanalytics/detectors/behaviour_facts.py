@@ -84,15 +84,14 @@ class Fact:
     """SQL over `events`; None: the whole day is behind it."""
 
 
-def touched(engine: Engine, frame: Frame, row: int) -> Touched:
-    """Read what a principal-day touched."""
-    who = frame.rows.row(row, named=True)
-    start, end = day_bounds(who["event_date"])
+def touched(engine: Engine, principal_key: str, history_key: str, day: dt.date) -> Touched:
+    """Read what a principal touched on a day."""
+    start, end = day_bounds(day)
     found = engine.run(
         "features/principal_day_values",
-        principal_key=who["principal_key"],
-        history_key=who["history_key"],
-        day=who["event_date"],
+        principal_key=principal_key,
+        history_key=history_key,
+        day=day,
         since=start - dt.timedelta(days=HISTORY_DAYS),
         until=end,
     ).to_pylist()
@@ -228,21 +227,21 @@ def _behind(feature: str, seen: Touched) -> tuple[list[str], str | None]:
     if feature in ("new_networks", "networks", "network_rarity"):
         values = _rarest(seen.networks)
         addresses = [one for value in values for one in seen.addresses.get(value, [])]
-        return values, _one_of("source_ip_address", addresses)
+        return values, one_of("source_ip_address", addresses)
     if feature in ("new_agents", "agents", "agent_rarity"):
         values = _rarest(seen.agents)
         programs = [one for value in values for one in seen.user_agents.get(value, [])]
-        return values, _one_of("user_agent", programs)
+        return values, one_of("user_agent", programs)
     if feature in ("new_regions", "regions"):
         values = _rarest(seen.regions)
-        return values, _one_of("aws_region", values)
+        return values, one_of("aws_region", values)
     if feature == "hour_distance":
         hours = [str(hour) for hour, days in sorted(seen.hours.items()) if not days]
         return [], f"event_hour in ({', '.join(hours)})" if hours else None
     if feature in ("errors", "error_share", "error_codes", "denied_share"):
         return [], "is_error"
     apis = _apis(feature, seen.apis)
-    return [api.event_name for api in apis], _of_apis(apis)
+    return [api.event_name for api in apis], of_apis(apis)
 
 
 def _rarest(values: dict[str, int]) -> list[str]:
@@ -276,7 +275,8 @@ def _apis(feature: str, apis: Sequence[Api]) -> list[Api]:
     return sorted(chosen, key=lambda api: (-api.calls, api.event_source, api.event_name))
 
 
-def _of_apis(apis: Sequence[Api]) -> str | None:
+def of_apis(apis: Sequence[Api]) -> str | None:
+    """Return SQL over `events` for calls of these APIs; None when there are none, or too many."""
     if not apis or len(apis) > _MOST_VALUES:
         return None
     sources: dict[str, list[str]] = {}
@@ -289,7 +289,8 @@ def _of_apis(apis: Sequence[Api]) -> str | None:
     )
 
 
-def _one_of(column: str, values: Iterable[str]) -> str | None:
+def one_of(column: str, values: Iterable[str]) -> str | None:
+    """Return SQL that is true for these values of a column; None for none, or too many."""
     chosen = sorted(set(values))
     if not chosen or len(chosen) > _MOST_VALUES:
         return None

@@ -86,6 +86,8 @@ def surprise_by_stratum(
     strata: list[npt.NDArray[np.int64]],
     pool: Floats,
     pool_strata: list[npt.NDArray[np.int64]],
+    *,
+    least_scale: float = _LEAST_SCALE,
 ) -> Floats:
     """As `surprise`, each value against the pool of its own stratum, widened when that is small.
 
@@ -95,6 +97,7 @@ def surprise_by_stratum(
             everything is one pool.
         pool: (m,) deviations of normal days.
         pool_strata: the same kinds of strata, of each pool value.
+        least_scale: as for `surprise`.
     """
     scores = np.full(len(values), np.nan)
     usable = np.isfinite(pool)
@@ -107,7 +110,7 @@ def surprise_by_stratum(
             if members.sum() < MIN_POOL and not last:
                 continue
             chosen = waiting & (own == stratum)
-            scores[chosen] = surprise(values[chosen], pool[members])
+            scores[chosen] = surprise(values[chosen], pool[members], least_scale=least_scale)
     return scores
 
 

@@ -127,14 +127,15 @@ def _anomaly(
     one, its_facts = episode[worst], told[worst]
     who = frame.rows.row(one.row, named=True)
     name = facts.principal_name(who["principal_arn"], who["principal_key"])
+    identity = (who["principal_arn"], who["principal_key"])
     days = [
         (_date(other.day), facts.day_condition(found))
         for other, found in zip(episode, told, strict=True)
     ]
-    behind = evidence.read(context.engine, evidence.events_sql(frame, one.row, days))
+    behind = evidence.read(context.engine, evidence.events_sql(*identity, days))
     where = evidence.place(
         context.engine,
-        evidence.events_sql(frame, one.row, [(_date(one.day), facts.lead(its_facts).condition)]),
+        evidence.events_sql(*identity, [(_date(one.day), facts.lead(its_facts).condition)]),
     )
     key = series_key("principal", who["principal_arn"] or who["principal_key"])
     is_open = behind.last >= window.until - _STILL_GOING
@@ -175,7 +176,10 @@ def _anomaly(
 
 
 def _facts(context: Context, frame: Frame, one: Flagged) -> list[Fact]:
-    seen = facts.touched(context.engine, frame, one.row)
+    who = frame.rows.row(one.row, named=True)
+    seen = facts.touched(
+        context.engine, who["principal_key"], who["history_key"], who["event_date"]
+    )
     return facts.facts(frame, one.row, one.surprises, one.peer_rows, seen)
 
 

@@ -48,6 +48,8 @@ NOT_OF_EVENTS = {
     "ingest_files",
     "ingest_health",
     "log_files",
+    "marked_days",
+    "marks",
     "prices",
     "quarantined",
     "runs",

@@ -9,7 +9,8 @@
 -- reads:  events, error_classes
 -- units:  network: IPv4 /24 or IPv6 /48, null for a name; agent: the program that leads the user
 -- agent, lower case; peer_class: root, user, federated, service_linked, role, other or role:NAME;
--- event_hour 0-23 UTC; error_class as in error_classes, other where it has no row
+-- event_hour 0-23 UTC; error_class as in error_classes, other where it has no row; person: the human
+-- or foreign account behind the call as far as the call itself tells, null for workloads
 with named as (
     select
         events.event_date,
@@ -65,6 +66,10 @@ with named as (
             false
         ) as is_console,
         events.event_type,
+        events.identity_type,
+        events.on_behalf_of_user_id,
+        events.source_identity,
+        events.session_name,
         events.request_parameters,
         events.additional_event_data
     from events
@@ -147,6 +152,13 @@ select
                 regexp_extract(request_parameters, '"roleArn"\s*:\s*"([^"]+)"', 1), ''
             )
     end as assumed_role_arn,
+    case
+        when on_behalf_of_user_id is not null then on_behalf_of_user_id
+        when source_identity is not null then source_identity
+        when contains(principal_arn, ':role/aws-reserved/sso.amazonaws.com/') then session_name
+        when principal_type in ('user', 'root', 'federated', 'identity_center')
+          or identity_type = 'AWSAccount' then principal_key
+    end as person,
     event_name = 'ConsoleLogin'
     and principal_type in ('user', 'root')
     and not is_error
