@@ -1,0 +1,226 @@
+"""Tables that follow from others: a file for each date and kind, named by what it was made from.
+
+A file's name holds two hashes: of its inputs and of its own bytes. So whether a date is up to date
+is told by names alone, in the commit that has the files; what depends on it names its bytes as an
+input, and is left alone when they came out the same. Late log files, compaction and changed settings
+all show as other inputs. A file that is lost, or whose name says nothing, is made anew.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import io
+import json
+import re
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ctanalytics.lake import layout, maintenance
+from ctanalytics.lake.lake import Lake
+from ctanalytics.lake.maintenance import Snapshot
+
+NOTHING: Final = ""
+"""The hash of a date that the lake knows nothing of."""
+
+_NAME: Final = re.compile(
+    r"event_date=(?P<date>\d{4}-\d\d-\d\d)/"
+    r"(?P<kind>[a-z_]+)-(?P<inputs>[0-9a-f]{16})-(?P<content>[0-9a-f]{16})-[0-9a-f]{8}\.parquet"
+)
+_DATE: Final = re.compile(r"event_date=(\d{4}-\d\d-\d\d)/")
+_SOURCES: Final = ("events", "event_conflicts")
+_READERS: Final = 8
+
+Key = tuple[str, dt.date, str]
+"""Table, date, kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A file of a derived table, and what it was made from."""
+
+    path: str
+    inputs: str
+    content: str
+
+
+@dataclass
+class Derived:
+    """The derived tables of a lake as of when this was opened, and what was made since.
+
+    Without a lake nothing lasts: all is made anew, and kept in memory.
+    """
+
+    lake: Lake | None = None
+    snapshots: dict[str, Snapshot] = field(default_factory=dict)
+    _made: dict[Key, Made] = field(default_factory=dict)
+    _sources: dict[dt.date, str] = field(default_factory=dict)
+    _rows: dict[Key, pa.Table] = field(default_factory=dict)
+    _pending: dict[Key, dict[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, lake: Lake) -> Derived:
+        """Look at which files the tables have now."""
+        found = cls(lake, {name: maintenance.snapshot(lake, name) for name in layout.DERIVED})
+        for table, seen in found.snapshots.items():
+            for file in seen.files:
+                match = _NAME.fullmatch(file.path)
+                if match:
+                    key = (table, dt.date.fromisoformat(match["date"]), match["kind"])
+                    found._made[key] = Made(file.path, match["inputs"], match["content"])
+        found._sources = _sources(lake)
+        return found
+
+    def source(self, date: dt.date) -> str:
+        """Return a hash of the files that hold a date's events; NOTHING when there are none.
+
+        Without a lake it is the same for all dates.
+        """
+        return self._sources.get(date, NOTHING) if self.lake else "memory"
+
+    def made(self, table: str, date: dt.date, kind: str) -> Made | None:
+        """Return what a table has for a date and kind."""
+        return self._made.get((table, date, kind))
+
+    def is_made(self, table: str, date: dt.date, kind: str, inputs: str) -> bool:
+        """Tell whether a table has a date and kind, made from these inputs."""
+        known = self._made.get((table, date, kind))
+        return known is not None and known.inputs == inputs
+
+    def content(self, table: str, date: dt.date, kind: str) -> str:
+        """Return the hash of a date's rows, NOTHING when there are none."""
+        known = self._made.get((table, date, kind))
+        return known.content if known else NOTHING
+
+    def put(self, table: str, date: dt.date, kind: str, inputs: str, rows: pa.Table) -> None:
+        """Write a date's rows, in their order; a commit makes them part of the table.
+
+        Args:
+            rows: the columns of the table without the date; none is fine, and remembered.
+        """
+        key = (table, date, kind)
+        wanted = layout.TABLES[table].file_schema()
+        data = _parquet(rows.select(wanted.names).cast(wanted))
+        content = hashlib.sha256(data).hexdigest()[:16]
+        name = f"{kind}-{inputs}-{content}-{uuid.uuid4().hex[:8]}.parquet"
+        path = f"{layout.PARTITION}={date.isoformat()}/{name}"
+        if self.lake is not None:
+            self.lake.store.write(f"{layout.table_path(table)}/{path}", data)
+        self._made[key] = Made(path, inputs, content)
+        self._rows[key] = rows.select(wanted.names).cast(wanted)
+        self._pending[key] = {
+            "table": table,
+            "date": date.isoformat(),
+            "kind": kind,
+            "add": {
+                "path": path,
+                "size": len(data),
+                "partition": date.isoformat(),
+                "stats": json.dumps({"numRecords": rows.num_rows}),
+            },
+        }
+
+    def hold(self, table: str, date: dt.date, kind: str, rows: pa.Table) -> None:
+        """As `put`, for this run alone: of a day that is not over yet."""
+        key = (table, date, kind)
+        wanted = layout.TABLES[table].file_schema()
+        self._rows[key] = rows.select(wanted.names).cast(wanted)
+        content = hashlib.sha256(_parquet(self._rows[key])).hexdigest()[:16]
+        self._made[key] = Made(NOTHING, NOTHING, content)
+
+    def read(
+        self, table: str, dates: Iterable[dt.date], kind: str
+    ) -> list[tuple[dt.date, pa.Table]]:
+        """Return the rows of dates, in the order of the dates; dates without a file are left out."""
+        keys = [key for date in sorted(dates) if (key := (table, date, kind)) in self._made]
+        missing = [key for key in keys if key not in self._rows]
+        with ThreadPoolExecutor(_READERS) as threads:
+            self._rows.update(zip(missing, threads.map(self._load, missing), strict=True))
+        return [(key[1], self._rows[key]) for key in keys]
+
+    def forget_rows(self, table: str, before: dt.date) -> None:
+        """Let go of the memory of older rows of a table; they can be read again, if there is a lake."""
+        if self.lake is not None:
+            for key in [one for one in self._rows if one[0] == table and one[1] < before]:
+                if self._made[key].path:
+                    del self._rows[key]
+
+    def _load(self, key: Key) -> pa.Table:
+        assert self.lake is not None  # without one all rows are in memory
+        table, made = key[0], self._made[key]
+        with self.lake.store.open_parquet(f"{layout.table_path(table)}/{made.path}") as file:
+            return file.read().cast(layout.TABLES[table].file_schema())
+
+    def take(self) -> list[dict[str, Any]]:
+        """Return the manifests of what was put since the last time, for `commit`."""
+        found, self._pending = list(self._pending.values()), {}
+        return found if self.lake is not None else []
+
+    def commit(self, manifests: Sequence[Mapping[str, Any]]) -> bool:
+        """Make files part of their tables, in place of those of the same dates and kinds.
+
+        Returns:
+            False when somebody else has changed a table since it was looked at; then the files
+            stay out of it, and a later run makes them anew.
+        """
+        by_table: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        for manifest in manifests:
+            by_table[manifest["table"]].append(manifest)
+        whole = True
+        for table, members in by_table.items():
+            assert self.lake is not None
+            seen = self.snapshots[table]
+            fresh = {(manifest["date"], manifest["kind"]) for manifest in members}
+            removes = [file.path for file in seen.files if _is_replaced(file.path, fresh)]
+            adds = [manifest["add"] for manifest in members]
+            if maintenance.replace(self.lake, seen, removes, adds, why="state", loses_rows=True):
+                self.snapshots[table] = maintenance.snapshot(self.lake, table)
+            else:
+                whole = False
+        return whole
+
+
+def _is_replaced(path: str, fresh: set[tuple[str, str]]) -> bool:
+    """Whether a file gives way to new ones; one whose name tells no kind is of nobody's making."""
+    match = _NAME.fullmatch(path)
+    if match is None:
+        date = _DATE.match(path)
+        return date is not None and any(date[1] == one for one, _ in fresh)
+    return (match["date"], match["kind"]) in fresh
+
+
+def hash_of(*parts: str | int) -> str:
+    """Return sixteen hex digits that stand for some inputs in their order."""
+    return hashlib.sha256("\x1f".join(str(part) for part in parts).encode()).hexdigest()[:16]
+
+
+def _sources(lake: Lake) -> dict[dt.date, str]:
+    """By date, a hash of the files with its events; a file never changes under its name."""
+    names: dict[dt.date, list[str]] = defaultdict(list)
+    for table in _SOURCES:
+        for path in lake.files(table):
+            match = re.search(r"/event_date=(\d{4}-\d\d-\d\d)/", path)
+            if match:
+                name = path.rpartition("/")[2]
+                names[dt.date.fromisoformat(match[1])].append(f"{table}/{name}")
+    return {date: hash_of(*sorted(found)) for date, found in names.items()}
+
+
+def _parquet(rows: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(
+        rows.combine_chunks(),
+        sink,
+        compression="zstd",
+        compression_level=1,
+        row_group_size=max(rows.num_rows, 1),
+        store_schema=False,
+    )
+    return sink.getvalue()
