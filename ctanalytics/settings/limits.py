@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from ctanalytics.settings.sections import (
     Allow,
     Care,
+    Detect,
     Emit,
     Incidents,
     Nightly,
@@ -22,6 +23,7 @@ from ctanalytics.settings.sections import (
 )
 
 _SEVERITIES = ("info", "low", "medium", "high", "critical")
+_SERIES = ("writes", "errors", "reads", "data", "network")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SPAN = re.compile("([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]")
 
@@ -59,6 +61,7 @@ def out_of_range(settings: Settings) -> Iterator[str]:
     if not settings.detect.budget > 0:
         yield "detect.budget: must be more than 0 (false pages per week)"
     yield from _allow_out_of_range(settings.detect.allow)
+    yield from _series_out_of_range(settings.detect)
     yield from _rules_out_of_range(settings.rules)
     yield from _emit_out_of_range(settings.emit)
     yield from _nights_out_of_range(settings.incidents, settings.nightly)
@@ -114,6 +117,39 @@ def _allow_out_of_range(entries: list[Allow]) -> Iterator[str]:
         if entry.api and ":" not in entry.api:
             yield f"{where}: api is eventSource:eventName, such as iam.amazonaws.com:Create*"
         yield from _entry_out_of_range(where, entry)
+
+
+def _series_out_of_range(detect: Detect) -> Iterator[str]:
+    if not set(detect.series) <= set(_SERIES) or not detect.series:
+        yield f"detect.series: must be of {_one_of(_SERIES)}"
+    if detect.governor_since and not _is_date(detect.governor_since):
+        yield "detect.governor_since: must be a date such as 2026-11-20"
+    for number, calendar in enumerate(detect.calendars, start=1):
+        where = f"detect.calendars, entry {number}"
+        if not calendar.account and not calendar.ou:
+            yield f"{where}: name an account or an ou"
+        if not set(calendar.weekend) <= set(_DAYS):
+            yield f"{where}: weekend must be of {_one_of(_DAYS)}"
+        if wrong := [text for text in calendar.holidays if not _is_date(text)]:
+            yield f"{where}: {wrong[0]!r} is no date such as 2026-12-25"
+        if not _is_zone(calendar.timezone):
+            yield f"{where}: timezone must be a name such as Europe/Berlin"
+
+
+def _is_date(text: str) -> bool:
+    try:
+        dt.date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+        return False
+    return True
 
 
 def _entry_out_of_range(where: str, entry: RuleException | Allow) -> Iterator[str]:

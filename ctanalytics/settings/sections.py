@@ -125,17 +125,33 @@ class Allow(Struct, frozen=True):
     until: str = ""  # ISO date or time, UTC; what happens from then on is told again
 
 
+class Calendar(Struct, frozen=True):
+    """When the people of some accounts are off: their weekends are expected from weekends alone."""
+
+    account: list[str] = []  # ids; * and ? stand for any characters
+    ou: list[str] = []  # name, or path such as Root/Workloads/*
+    timezone: str = "UTC"  # such as Europe/Berlin
+    weekend: list[str] = msgspec.field(default_factory=lambda: ["sat", "sun"])
+    holidays: list[str] = []  # ISO dates, each like a day of the weekend
+
+
 class Detect(Struct, frozen=True):
     """What may page, and how often."""
 
     days: int = 14  # window when neither --since nor --until is given, up to the newest event
     budget: float = 7.0  # false pages per week that the whole lake may cause
-    share_surge: float = 0.6
+    share_surge: float = 0.5
     share_stop: float = 0.15
     share_silence: float = 0.05
-    share_behaviour: float = 0.1
+    share_behaviour: float = 0.2
     share_novelty: float = 0.1
     watermark_minutes: int = 15  # events older than this are taken as delivered
+    # Also reads, data, network: more calls to count.
+    series: list[str] = msgspec.field(default_factory=lambda: ["writes", "errors"])
+    by_principal: bool = False  # also each principal's calls of an API by themselves
+    calendars: list[Calendar] = []  # the first that names an account is its own
+    governor: bool = True  # raise thresholds while alarms are more than twice the budget
+    governor_since: str = ""  # ISO date: earlier raises count no more; see docs/detection.md
     seed: int = 20130
     allow: list[Allow] = []
 
@@ -263,6 +279,14 @@ class Query(Struct, frozen=True):
     threads: int = 0  # 0: one for each core
 
 
+class Execution(Struct, frozen=True):
+    """Where heavy work runs; see docs/scale.md."""
+
+    executor: str = "local"  # processes of this machine; or spark
+    master: str = ""  # such as spark://host:7077; empty: what spark-submit has set
+    options: dict[str, str] = {}  # Spark properties, such as "spark.executor.memory"
+
+
 class Settings(Struct, frozen=True):
     """All settings of a run."""
 
@@ -273,6 +297,7 @@ class Settings(Struct, frozen=True):
     source_aws: SourceAws = SourceAws()
     lake_aws: LakeAws = LakeAws()
     emit_aws: Aws = Aws()
+    execution: Execution = Execution()
     ingest: Ingest = Ingest()
     care: Care = Care()
     redact: Redact = Redact()
