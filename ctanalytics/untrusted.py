@@ -6,6 +6,7 @@ HTML is rendered by Jinja with autoescape on, which is that way for HTML.
 from __future__ import annotations
 
 import re
+import shlex
 import unicodedata
 
 FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # spreadsheets take full-width signs too
@@ -53,6 +54,11 @@ def file_name(value: object) -> str:
     """Turn text into one path component of letters, digits, dot, underscore and hyphen."""
     name = _SAFE_NAME.sub("_", str(value)).lstrip(".")[:120]
     return name or "_"
+
+
+def shell_word(value: object) -> str:
+    """Quote text for a shell command that a person may copy: one word, whatever it holds."""
+    return shlex.quote(one_line(value, limit=2_000))
 
 
 def sql_identifier(name: str) -> str:

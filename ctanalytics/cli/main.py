@@ -26,6 +26,9 @@ from ctanalytics.cli.forget import forget
 from ctanalytics.cli.health import health
 from ctanalytics.cli.hunt import hunt
 from ctanalytics.cli.ingest import ingest
+from ctanalytics.cli.incidents import build as incidents_build
+from ctanalytics.cli.incidents import list as incidents_list
+from ctanalytics.cli.incidents import show as incidents_show
 from ctanalytics.cli.lake import check, compact, expire, export, info, vacuum
 from ctanalytics.cli.queries import list as queries_list
 from ctanalytics.cli.queries import show as queries_show
@@ -63,6 +66,10 @@ accounts_app = typer.Typer(
 app.add_typer(accounts_app, name="accounts")
 rules_app = typer.Typer(
     help="Run, try and test Sigma rules.", no_args_is_help=True, rich_markup_mode=None
+incidents_app = typer.Typer(
+    help="Anomalies that belong together.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(incidents_app, name="incidents")
 )
 app.add_typer(rules_app, name="rules")
 
@@ -179,6 +186,9 @@ rules_app.command("list")(command(rules_list.list_, role_of="lake_aws"))
 rules_app.command("show")(command(rules_show.show, role_of="lake_aws"))
 rules_app.command("test")(command(rules_test.test, role_of="lake_aws"))
 rules_app.command("lint")(command(rules_lint.lint, role_of="lake_aws"))
+incidents_app.command("build")(command(incidents_build.build, role_of="lake_aws"))
+incidents_app.command("list")(command(incidents_list.list_incidents, role_of="lake_aws"))
+incidents_app.command("show")(command(incidents_show.show, role_of="lake_aws"))
 rules_app.command("run")(command(rules_run.run, role_of="lake_aws"))
 rules_app.command("try")(command(rules_try.try_, role_of="lake_aws"))
 rules_app.command("coverage")(command(rules_coverage.coverage, role_of="lake_aws"))

@@ -72,15 +72,16 @@ TRAITS: Final = (
     "invoked_by",
     "person",
     "api",
-    "sensitivity",
+    "sensitive",
     "denied",
     "write",
     "read",
 )
 """What events have in common. person: the human or workload at the head of a session's chain;
-network: IPv4 /24 or IPv6 /48, a common one is used by many principals anyway; sensitivity: of
-sensitive calls that succeeded; denied, write: calls refused, writes that succeeded (no value);
-read: that the evidence was read (no value)."""
+network: IPv4 /24 or IPv6 /48, a common one is used by many principals anyway; api:
+event_source:event_name; sensitive: class and API of sensitive calls that succeeded, parted by a
+space; denied, write: calls refused, writes that succeeded (no value); read: that the evidence was
+read (no value)."""
 
 ANOMALY_TRAITS: Final = pa.schema(
     [

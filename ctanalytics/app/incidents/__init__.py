@@ -1,0 +1,1 @@
+"""Incidents: built from anomalies, listed, shown."""

@@ -1,0 +1,1 @@
+"""Anomalies that belong together, told as one incident that grows instead of repeating."""

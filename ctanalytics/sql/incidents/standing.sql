@@ -1,0 +1,66 @@
+-- Incidents in their newest revision, with how their anomalies changed since.
+-- grain:  incident_id
+-- reads:  incidents, anomalies, marks
+-- units:  times UTC; lost: some of its anomalies were withdrawn; marked_at: when one of them was
+-- last marked
+with members as (
+    select
+        incidents.incident_id,
+        member.anomaly_id
+    from incidents
+    cross join unnest(incidents.anomaly_ids) as member (anomaly_id)
+    where incidents.superseded_by is null
+),
+changes as (
+    select
+        members.incident_id,
+        bool_or(anomalies.state = 'withdrawn') as lost,
+        max(marks.marked_at) as marked_at
+    from members
+    left join anomalies
+        on anomalies.anomaly_id = members.anomaly_id
+    left join marks
+        on marks.anomaly_id = members.anomaly_id
+    group by members.incident_id
+)
+select
+    incidents.incident_id,
+    incidents.state,
+    incidents.revision,
+    incidents.superseded_by,
+    incidents.closed_because,
+    incidents.severity,
+    incidents.first_severity,
+    incidents.escalated_at,
+    incidents.score,
+    incidents.p_value,
+    incidents.started_at,
+    incidents.ended_at,
+    incidents.opened_at,
+    incidents.detected_at,
+    incidents.title,
+    incidents.story,
+    incidents.next_steps,
+    incidents.anomaly_ids,
+    incidents.detectors,
+    incidents.kinds,
+    incidents.linked_by,
+    incidents.account_ids,
+    incidents.account_names,
+    incidents.aws_regions,
+    incidents.principal_arns,
+    incidents.people,
+    incidents.access_key_ids,
+    incidents.networks,
+    incidents.apis,
+    incidents.tactics,
+    incidents.techniques,
+    incidents.lanes,
+    incidents.event_ids,
+    incidents.events,
+    coalesce(changes.lost, false) as lost,
+    changes.marked_at
+from incidents
+left join changes
+    on changes.incident_id = incidents.incident_id
+order by incidents.opened_at, incidents.incident_id
