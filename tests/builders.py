@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from ctanalytics.engines.duckdb import Engine, TableFiles
 from ctanalytics.findings import ANOMALIES, MARKS, OUTBOX
 from ctanalytics.records import schema
+from ctanalytics.records.config_item import CONFIG_ITEMS
 from ctanalytics.records.directory import ACCOUNT_DIRECTORY, USER_DIRECTORY
 from ctanalytics.records.file_verdicts import FILE_VERDICTS
 from ctanalytics.records.incidents import ANOMALY_TRAITS, INCIDENTS
@@ -24,6 +25,7 @@ SCHEMAS = {
     "event_conflicts": schema.CONFLICTS,
     "aws_insights": schema.INSIGHTS,
     "aggregated_events": schema.AGGREGATED,
+    "config_items": CONFIG_ITEMS,
     "log_files": schema.LOG_FILES,
     "file_verdicts": FILE_VERDICTS,
     "quarantine": schema.QUARANTINE,

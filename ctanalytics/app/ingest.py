@@ -15,7 +15,7 @@ from ctanalytics.engines.executor import Executor
 from ctanalytics.errors import UsageError
 from ctanalytics.lake.lake import Lake
 from ctanalytics.settings import Settings
-from ctanalytics.sources.base import Selection
+from ctanalytics.sources.base import RECORD_KINDS, Selection
 
 __all__ = ["IngestResult", "Progress", "chosen", "ingest"]
 
@@ -100,5 +100,6 @@ def chosen(
         until=until,
         accounts=frozenset(accounts),
         regions=frozenset(regions),
+        kinds=RECORD_KINDS | {"config"} if settings.ingest.config_items else RECORD_KINDS,
         slack_days=settings.ingest.delivery_slack_days,
     )

@@ -15,6 +15,7 @@ import pyarrow as pa
 from ctanalytics.app.ingest_seen import Seen
 from ctanalytics.app.ingest_staged import StagedSource, source_of
 from ctanalytics.lake import ledger, staging, treatment
+from ctanalytics.lake.config_rows import Spill
 from ctanalytics.lake.decode import Decoder, Fault, Limits, Outcome
 from ctanalytics.lake.store import store_from
 from ctanalytics.lake.treatment import Treatment
@@ -82,9 +83,15 @@ def _decode_part(part: dict[str, Any]) -> dict[str, Any]:
     now = dt.datetime.fromisoformat(part["now"])
     source = source_of(part["source"], part["store"])
     treated = treatment.from_spec(part["treatment"])
-    decoder, seen = _decoder(part, treated), Seen()
+    seen = Seen()
     rows: list[dict[str, Any]] = []
     staged: list[dict[str, Any]] = []
+
+    def spill(items: pa.Table) -> None:
+        seen.add_items(items)
+        staged.extend(_stage(part, {"config_items": items}))
+
+    decoder = _decoder(part, treated, spill)
     states: dict[str, int] = {}
     bytes_read = waiting = rewritten = 0
     for found, fetched in _fetched(source, part["objects"], limits):
@@ -101,7 +108,7 @@ def _decode_part(part: dict[str, Any]) -> dict[str, Any]:
         # thousandfold: rows leave memory by the size of what was unpacked, not of what was read.
         if waiting >= limits["part_unpacked_bytes"]:
             staged += _staged(part, decoder, [], seen)
-            decoder, waiting = _decoder(part, treated), 0
+            decoder, waiting = _decoder(part, treated, spill), 0
     staged += _staged(part, decoder, rows, seen)
     return {
         "number": part["number"],
@@ -118,13 +125,14 @@ def _decode_part(part: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _decoder(part: dict[str, Any], treated: Treatment) -> Decoder:
+def _decoder(part: dict[str, Any], treated: Treatment, spill: Spill) -> Decoder:
     limits = part["limits"]
     return Decoder(
         limits=Limits(limits["max_decompressed_bytes"], limits["max_expansion"]),
         now=dt.datetime.fromisoformat(part["now"]),
         plan_id=part["plan_id"],
         treatment=treated,
+        spill=spill,
     )
 
 
@@ -139,9 +147,14 @@ def _staged(
         "events": decoded.events,
         "aws_insights": decoded.insights,
         "aggregated_events": decoded.aggregated,
+        "config_items": decoded.config_items,
         "quarantine": _quarantine(decoded.faults, part["plan_id"], now),
         "log_files": pa.Table.from_pylist(files, schema.LOG_FILES),
     }
+    return _stage(part, tables)
+
+
+def _stage(part: dict[str, Any], tables: dict[str, pa.Table]) -> list[dict[str, Any]]:
     name = f"part-{part['number']:06d}-{uuid.uuid4().hex[:12]}"
     return staging.stage(store_from(part["store"]), part["plan_id"], name, tables)
 

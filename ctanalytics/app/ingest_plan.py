@@ -177,7 +177,7 @@ def _merge_parts(
             "staged": staged[table, date],
             "merge_bytes": limits.merge_bytes,
             "replaced": None if table in spared else names,
-            "existing": existing[table].get(date, []) if date else [],
+            "existing": existing[table].get(date, []),
             "conflicts": existing["event_conflicts"].get(date, []) if date else [],
         }
 
@@ -234,16 +234,18 @@ def _delivery_date(found: dict[str, Any]) -> dt.date:
     return date or dt.date.min
 
 
-def _existing(lake: Lake, name: str) -> dict[str, list[dict[str, Any]]]:
-    """A table's files by date, with the span of their event times."""
-    if not TABLES[name].partitioned:
+def _existing(lake: Lake, name: str) -> dict[str | None, list[dict[str, Any]]]:
+    """A table's files by date, with the span of their times."""
+    spec = TABLES[name]
+    if not (spec.partitioned or spec.keyed):
         return {}
+    time = staging.time_column(spec.schema)
     actions = pa.table(lake.table(name).get_add_actions(flatten=True))
-    found: dict[str, list[dict[str, Any]]] = {}
+    found: dict[str | None, list[dict[str, Any]]] = {}
     for action in actions.to_pylist():
-        since, until = action.get("min.event_time"), action.get("max.event_time")
-        date = action[f"partition.{PARTITION}"]
-        found.setdefault(date.isoformat(), []).append(
+        since, until = action.get(f"min.{time}"), action.get(f"max.{time}")
+        date = action[f"partition.{PARTITION}"].isoformat() if spec.partitioned else None
+        found.setdefault(date, []).append(
             {
                 "path": action["path"],
                 "since": since.isoformat() if since else None,

@@ -12,10 +12,9 @@ from ctanalytics.app.ingest_plan import PlanDone
 from ctanalytics.errors import LakeError
 from ctanalytics.lake import ledger as ledgers
 from ctanalytics.lake.lake import Lake
-from ctanalytics.lake.layout import INGEST_TABLES
+from ctanalytics.lake.layout import INGEST_TABLES, RECORD_TABLES
 from ctanalytics.sources.base import Source
 
-_RECORD_TABLES: Final = ("events", "event_conflicts", "aws_insights", "aggregated_events")
 _DONE: Final = ("ingested", "partial", "empty")
 
 
@@ -26,7 +25,7 @@ class IngestResult:
     objects_listed: int = 0
     objects_ingested: int = 0
     objects_skipped: int = 0
-    """Known from an earlier ingest, or digest, Config and marker files."""
+    """Known from an earlier ingest, or digest and marker files."""
     objects_quarantined: int = 0
     objects_deferred: int = 0
     """Denied, gone or changed under our hands: the next ingest tries again."""
@@ -150,7 +149,7 @@ def result(
     seconds: float,
 ) -> IngestResult:
     """Add up, and check that every record is accounted for."""
-    written = sum(counts.rows.get(name, 0) for name in _RECORD_TABLES)
+    written = sum(counts.rows.get(name, 0) for name in RECORD_TABLES)
     filtered = counts.filtered.total()
     accounted = written + counts.duplicates + filtered + counts.quarantined
     if counts.records != accounted:

@@ -23,14 +23,22 @@ class Seen:
     by_rule: Counter[str] = field(default_factory=Counter)
     filtered: Counter[str] = field(default_factory=Counter)
     spans: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """Least and greatest event time of each source_object, in microseconds since 1970."""
+    """Least and greatest time of each source_object's rows, in microseconds since 1970."""
 
     def add(self, decoded: Decoded) -> None:
         """Take in rows that were decoded together."""
         self.by_rule.update(decoded.dropped.by_rule)
         self.filtered.update(decoded.dropped.by_object)
-        for batch in decoded.events.select(["source_object", "event_time"]).to_batches():
-            self._add_spans(batch["source_object"], batch["event_time"])
+        self._add_times(decoded.events, "event_time")
+        self.add_items(decoded.config_items)
+
+    def add_items(self, rows: pa.Table) -> None:
+        """Take in configuration items."""
+        self._add_times(rows, "capture_time")
+
+    def _add_times(self, rows: pa.Table, column: str) -> None:
+        for batch in rows.select(["source_object", column]).to_batches():
+            self._add_spans(batch["source_object"], batch[column])
 
     def _add_spans(self, objects: Any, moments: pa.Array) -> None:
         if not len(objects):

@@ -39,6 +39,13 @@ def ingest(
         list[str] | None, typer.Option(help="Only this account; repeatable.")
     ] = None,
     region: Annotated[list[str] | None, typer.Option(help="Only this region; repeatable.")] = None,
+    config_items: Annotated[
+        bool | None,
+        typer.Option(
+            "--config-items",
+            help="Under AWSLogs/ in S3, take AWS Config's files too; of folders they are taken anyway.",
+        ),
+    ] = None,
     queue: Annotated[
         str | None, typer.Option(help="URL of an SQS queue that announces the sources' objects.")
     ] = None,
@@ -88,6 +95,7 @@ def ingest(
             "lake": lake,
             "ingest.workers": workers,
             "ingest.queue": queue,
+            "ingest.config_items": config_items,
             "ingest.follow_seconds": duration(every, "--every"),
         }
     )

@@ -29,7 +29,10 @@ SORTED: Final = frozenset(("events", "event_conflicts"))
 """Tables whose closed dates are sorted even when they are one file."""
 
 _TIMES: Final = ("event_time", "window_start")
-_UNDATED_ORDER: Final = {"log_files": ("bucket", "key", "plan_id")}
+_UNDATED_ORDER: Final = {
+    "log_files": ("bucket", "key", "plan_id"),
+    "config_items": ("resource_type", "resource_id", "capture_time"),
+}
 _QUICK_LEVEL: Final = 1
 """zstd level of what will be written again."""
 

@@ -20,7 +20,16 @@ from ctanalytics.lake.store import Store
 
 _NO_DICTIONARY: Final = DISTINCT | {"event_time", "sha256", "content", "record", "evidence"}
 _PRUNING: Final = frozenset(
-    ("event_time", "account_id", "aws_region", "event_source", "event_name", "principal_arn")
+    (
+        "event_time",
+        "account_id",
+        "aws_region",
+        "event_source",
+        "event_name",
+        "principal_arn",
+        "resource_type",
+        "resource_id",
+    )
 )
 _DICTIONARY_BYTES: Final = 16 * 1024 * 1024
 _STATISTIC_CHARACTERS: Final = 256
@@ -174,7 +183,7 @@ class _File:
             self._parquet = _parquet_writer(self._sink, rows.schema, self._writer)
         self._parquet.write_table(rows, row_group_size=max(1, len(rows)))
         self.rows += len(rows)
-        for name in ("event_time", "principal_arn"):
+        for name in ("event_time", "capture_time", "principal_arn"):
             if name in rows.column_names:
                 self._see(name, rows[name])
 

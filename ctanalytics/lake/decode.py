@@ -16,6 +16,8 @@ import pyarrow as pa
 
 from ctanalytics.lake import containers, loose
 from ctanalytics.lake.columns import plain
+from ctanalytics.lake.config_file import Cutter, DamagedError, Unpacked
+from ctanalytics.lake.config_rows import ConfigRows, Spill
 from ctanalytics.lake.drop import Dropped
 from ctanalytics.lake.event_rows import EventRows, Origin
 from ctanalytics.lake.treatment import Treatment
@@ -68,9 +70,11 @@ class Decoded:
     """Rows of a day together, texts that repeat as dictionaries; see `EventRows.table`."""
     insights: pa.Table
     aggregated: pa.Table
+    config_items: pa.Table
+    """Of AWS Config, but for those that `Decoder.spill` was given."""
     faults: list[Fault]
     dropped: Dropped
-    """What rules of the settings have left out of the events."""
+    """What rules of the settings and erasure requests have left out."""
 
     def in_file_order(self) -> Decoded:
         """The same of one file, its events in the file's order and in schema.EVENTS' own types."""
@@ -95,14 +99,24 @@ class Decoder:
     plan_id: int = 0
     treatment: Treatment = field(default_factory=Treatment)
     """What is hidden and left out; nothing unless told."""
+    spill: Spill | None = None
+    """Takes configuration items of a file that has too many to hold them all."""
     faults: list[Fault] = field(default_factory=list)
     _rows: EventRows = field(default_factory=EventRows)
     _insights: list[dict[str, Any]] = field(default_factory=list)
     _aggregated: list[dict[str, Any]] = field(default_factory=list)
+    _config: ConfigRows = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._config = ConfigRows(self.treatment, self.plan_id, self.spill)
 
     def add(self, bucket: str, key: str, data: bytes) -> Outcome:
         """Take one object, gzip or plain; nothing it holds raises an error."""
         origin = Origin(bucket, key, object_key.parse(key), self.now)
+        if origin.parsed.kind == "config":
+            outcome = self._config_file(origin, data)
+            if outcome is not None:
+                return outcome
         cap = min(
             self.limits.max_decompressed_bytes,
             max(len(data), 1_024) * self.limits.max_expansion,
@@ -125,17 +139,21 @@ class Decoder:
     def finish(self) -> Decoded:
         """Hand out all rows taken so far."""
         events, dropped = self.treatment.keep(self._rows.table(self.plan_id))
+        items = self._config.table()
+        dropped.by_rule += self._config.dropped.by_rule
+        dropped.by_object += self._config.dropped.by_object
         return Decoded(
             events=events,
             insights=_table(self._insights, schema.INSIGHTS, self.plan_id),
             aggregated=_table(self._aggregated, schema.AGGREGATED, self.plan_id),
+            config_items=items,
             faults=self.faults,
             dropped=dropped,
         )
 
     def _content(self, origin: Origin, content: bytes) -> Outcome:
         size = _Size(len(content), hashlib.sha256(content).hexdigest())
-        if origin.parsed.kind in ("digest", "config", "companion"):
+        if origin.parsed.kind in ("digest", "companion"):
             return _skipped(origin.parsed.kind, size)
         records = self._fast(content)
         if records is None:
@@ -144,6 +162,40 @@ class Decoder:
         self._rows.take(origin, records)
         state = "ingested" if records else "empty"
         return Outcome(_kind(origin.parsed.kind), state, None, len(records), 0, *size)
+
+    def _config_file(self, origin: Origin, data: bytes) -> Outcome | None:
+        """Take a file of AWS Config piece by piece; None when it turns out to be none."""
+        unpacked, cutter = Unpacked(data), Cutter()
+        damage: DamagedError | None = None
+        items = refused = 0
+        try:
+            for piece in unpacked.pieces():
+                for text in cutter.feed(piece):
+                    refused += self._config_item(origin, items, text)
+                    items += 1
+        except DamagedError as error:
+            damage = error
+        if not cutter.found:
+            return None
+        fault = cutter.fault()
+        if damage is None and fault:
+            damage = DamagedError("not_json", fault)
+        elif damage is None and cutter.too_large:
+            damage = DamagedError("too_large", f"{cutter.too_large} items are too large")
+        if damage is not None:
+            what = (None, None, damage.reason, damage.detail, None)
+            self.faults.append(Fault(origin.bucket, origin.key, *what))
+        return _config_outcome(items, refused, damage, unpacked)
+
+    def _config_item(self, origin: Origin, place: int, text: bytes) -> bool:
+        """Take one configuration item; tells whether it is set aside."""
+        found = self._config.take(origin, place, text)
+        if found is None:
+            return False
+        kept = self.treatment.set_aside(text)
+        what = (place, found.json_path, found.reason, found.detail, kept)
+        self.faults.append(Fault(origin.bucket, origin.key, *what))
+        return True
 
     def _fast(self, content: bytes) -> list[Any] | None:
         """The whole file in one typed parse; None when it needs the careful way."""
@@ -161,8 +213,11 @@ class Decoder:
 
     def _slow(self, origin: Origin, content: bytes, size: _Size) -> Outcome:
         contents = containers.read(content)
-        if contents.kind in ("digest", "config", "companion"):
+        if contents.kind in ("digest", "companion"):
             return _skipped(contents.kind, size)
+        if contents.kind == "config":
+            outcome = self._config_file(origin, content)
+            return outcome or _skipped("config", size)
         items = contents.items
         if items and all(item.reason == "not_cloudtrail" for item in items):
             return self._refused(origin, "not_cloudtrail", items[0].detail, size)
@@ -235,6 +290,20 @@ def decode(data: bytes, *, key: str = "") -> Decoded:
 
 def _skipped(kind: str, size: _Size) -> Outcome:
     return Outcome(kind, "skipped", f"a {kind} file holds no events", 0, 0, *size)
+
+
+def _config_outcome(
+    items: int, refused: int, damage: DamagedError | None, unpacked: Unpacked
+) -> Outcome:
+    # Of a file that ends early what came before is true all the same.
+    reason = f"{refused} of {items} configuration items are set aside" if refused else None
+    if damage is not None:
+        reason = "; ".join(filter(None, (f"{damage.reason}: {damage.detail}", reason)))
+    state = "ingested" if items else "empty"
+    if reason:
+        state = "partial" if items > refused else "quarantined"
+    sha256 = unpacked.sha256 if damage is None else None
+    return Outcome("config", state, reason, items, refused, unpacked.size, sha256)
 
 
 def _told(kinds: list[str], by_key: str) -> str:

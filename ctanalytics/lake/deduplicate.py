@@ -1,6 +1,7 @@
 """Which rows of a batch are new, which the lake has already, and which contradict it.
 
-A row's key is its account and event id (without an id: the record, or its SHA-256). Two copies of
+A row's key is its account and event id (without an id: the record, or its SHA-256); of AWS Config's
+items it is the hash of all that they say. Two copies of
 one event differ in where they came from and in nothing else; when they do, the later one is not a
 duplicate but a conflict.
 """
@@ -19,7 +20,7 @@ from ctanalytics.lake.columns import plain
 from ctanalytics.lake.redact_compare import as_hidden, is_forgotten, paths_of
 from ctanalytics.records.schema import JSON_FIELDS
 
-KEY_COLUMNS: Final = ("account_id", "event_id", "record_sha256", "record")
+KEY_COLUMNS: Final = ("account_id", "event_id", "item_id", "record_sha256", "record")
 _ORIGIN: Final = frozenset(
     (
         "source_object",
@@ -66,8 +67,11 @@ def keys(rows: pa.Table) -> pl.DataFrame:
     """Return (account, key, row): the identity of each row and its place."""
     names = rows.column_names
     frame = _frame(rows.select([name for name in KEY_COLUMNS if name in names]))
-    other = "record_sha256" if "record_sha256" in names else "record"
-    parts = [pl.col("event_id").replace("", None), pl.col(other)]
+    if "item_id" in names:
+        parts = [pl.col("item_id")]
+    else:
+        other = "record_sha256" if "record_sha256" in names else "record"
+        parts = [pl.col("event_id").replace("", None), pl.col(other)]
     return frame.select(
         account=pl.col("account_id").fill_null(""), key=pl.coalesce(parts).fill_null("")
     ).with_row_index("row")

@@ -34,7 +34,7 @@ KINDS: Final = {
 
 ACTIONS: Final = ("remove", "mask", "hash")
 
-_TIMES: Final = ("event_time", "window_start", "started_at")
+_TIMES: Final = ("event_time", "capture_time", "window_start", "started_at")
 _SHORTEST: Final = 3
 _ACCOUNT_OF_KEY: Final = r"(?:^|/)(?P<account>\d{12})[/_]"
 _DAY_OF_KEY: Final = r"/(?P<day>\d{4}/\d{2}/\d{2})/"
@@ -58,10 +58,13 @@ _JSON_COLUMNS: Final = frozenset(
         "evidence",
         "insight",
         "tags",
+        "relationships",
+        "configuration",
+        "supplementary_configuration",
     )
 )
 _NEVER: Final = frozenset(
-    ("account_id", "event_id", "shared_event_id", "anomaly_id", "superseded_by", "source_object",
+    ("account_id", "event_id", "shared_event_id", "item_id", "anomaly_id", "superseded_by", "source_object",
      "record_sha256", "masked_paths", "bucket", "key", "event_name", "event_source", "aws_region")
 )  # fmt: skip
 """Columns by which rows are found and told apart."""

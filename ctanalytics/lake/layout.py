@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from ctanalytics.findings import ANOMALIES, MARKS, OUTBOX
 from ctanalytics.records import schema
+from ctanalytics.records.config_item import CONFIG_ITEMS
 from ctanalytics.records.directory import ACCOUNT_DIRECTORY, USER_DIRECTORY
 from ctanalytics.records.file_verdicts import FILE_VERDICTS
 from ctanalytics.records.incidents import ANOMALY_TRAITS, INCIDENTS
@@ -45,6 +46,8 @@ class TableSpec:
 
     schema: pa.Schema
     partitioned: bool = False
+    keyed: bool = False
+    """Rows that an ingest brings again are left out, as they are of partitioned tables."""
 
     @property
     def partition(self) -> str | None:
@@ -64,6 +67,8 @@ TABLES: Final[dict[str, TableSpec]] = {
     "aws_insights": TableSpec(schema.INSIGHTS, partitioned=True),
     "aggregated_events": TableSpec(schema.AGGREGATED, partitioned=True),
     "event_conflicts": TableSpec(schema.CONFLICTS, partitioned=True),
+    # Not by dates: a snapshot repeats what was captured on hundreds of them.
+    "config_items": TableSpec(CONFIG_ITEMS, keyed=True),
     "events": TableSpec(schema.EVENTS, partitioned=True),
     "anomalies": TableSpec(ANOMALIES),
     "outbox": TableSpec(OUTBOX),
@@ -80,8 +85,14 @@ TABLES: Final[dict[str, TableSpec]] = {
     "series_budget": TableSpec(SERIES_BUDGET),
 }
 
-RECORD_TABLES: Final = ("aws_insights", "aggregated_events", "event_conflicts", "events")
-"""Tables whose rows are records of log files."""
+RECORD_TABLES: Final = (
+    "aws_insights",
+    "aggregated_events",
+    "config_items",
+    "event_conflicts",
+    "events",
+)
+"""Tables whose rows are records of log files, or items of AWS Config's."""
 
 DERIVED: Final = ("series_minute", "series_day", "series_peak", "series_review")
 """Tables that are made from others; see `lake.derived`. Their files are not merged."""
@@ -107,6 +118,7 @@ INGEST_TABLES: Final = (
     "duplicates",
     "aws_insights",
     "aggregated_events",
+    "config_items",
     "event_conflicts",
     "events",
 )

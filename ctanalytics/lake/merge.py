@@ -21,7 +21,7 @@ from ctanalytics.lake.store import Store, store_from
 
 _ROW_GROUP: Final = 100_000
 _GROUP_BYTES: Final = 256 * 1024 * 1024
-_NO_DICTIONARY: Final = DISTINCT | {"event_time", "sha256", "content"}
+_NO_DICTIONARY: Final = DISTINCT | {"event_time", "sha256", "content", "item_id"}
 _PRUNING: Final = frozenset(
     (
         "event_time",
@@ -30,6 +30,8 @@ _PRUNING: Final = frozenset(
         "event_source",
         "event_name",
         "principal_arn",
+        "resource_type",
+        "resource_id",
     )
 )
 """Columns whose least and greatest value in a row group can tell that nothing is to be found there.
@@ -93,7 +95,7 @@ class _Merged:
         """Make a file of some staged rows, without those that the lake or a file before has."""
         store, table = store_from(self.part["store"]), self.part["table"]
         rows = staging.read(store, paths, TABLES[table].file_schema())
-        if not TABLES[table].partitioned:
+        if not (TABLES[table].partitioned or TABLES[table].keyed):
             self._write(store, table, rows, None)
             return
         is_events = table == "events"
@@ -121,7 +123,7 @@ class _Merged:
             return None
         name = f"{self.part['table']}-{self.part['date']}-{uuid.uuid4().hex[:12]}"
         path = f"{staging.folder(self.part['plan_id'])}repeats-{name}.arrow"
-        date = pl.lit(self.part["date"]).str.to_date()
+        date = pl.lit(self.part["date"], pl.String).str.to_date()
         rows = found.with_columns(day=date).to_arrow(compat_level=pl.CompatLevel.oldest())
         with (
             store_from(self.part["store"]).create(path, durable=False) as file,
@@ -139,11 +141,12 @@ class _Merged:
         add = write(store, table, rows, part["date"], part["plan_id"], places, part["merge_bytes"])
         self.adds.setdefault(table, []).append(add)
         stats = json.loads(add["stats"])
+        time = staging.time_column(TABLES[table].schema)
         part["conflicts" if table == "event_conflicts" else "existing"].append(
             {
                 "path": add["path"],
-                "since": stats.get("minValues", {}).get("event_time"),
-                "until": stats.get("maxValues", {}).get("event_time"),
+                "since": stats.get("minValues", {}).get(time),
+                "until": stats.get("maxValues", {}).get(time),
             }
         )
 
@@ -201,12 +204,13 @@ def _lean(rows: pa.Table) -> pa.Table:
 def _stats(rows: pa.Table, places: pa.Array) -> str:
     """Delta's file statistics, by which readers leave files out."""
     found: dict[str, Any] = {"numRecords": len(places)}
-    times = rows.select([name for name in rows.column_names if name == "event_time"]).take(places)
+    time = staging.time_column(rows.schema)
+    times = rows.select([time] if time else []).take(places)
     since, until = staging.span(times)
     if since is not None and until is not None:
-        found["minValues"] = {"event_time": _stamp(since)}
-        found["maxValues"] = {"event_time": _stamp(until)}
-        found["nullCount"] = {"event_time": times["event_time"].null_count}
+        found["minValues"] = {time: _stamp(since)}
+        found["maxValues"] = {time: _stamp(until)}
+        found["nullCount"] = {time: times[time].null_count}
     return json.dumps(found)
 
 
@@ -240,7 +244,8 @@ def _existing(
 
 def _full_span(rows: pa.Table) -> tuple[dt.datetime | None, dt.datetime | None]:
     """The span of all rows; none when some row has no time, and may have a copy in any file."""
-    if "event_time" in rows.column_names and rows["event_time"].null_count:
+    time = staging.time_column(rows.schema)
+    if time and rows[time].null_count:
         return None, None
     return staging.span(rows)
 

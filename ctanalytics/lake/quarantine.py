@@ -33,6 +33,10 @@ REASONS: Final = {
         "JSON, but no CloudTrail record: the detail tells which keys it has",
         "name a narrower source; a file of another tool stays set aside, and harms nothing",
     ),
+    "not_config_item": (
+        "an item in a file of AWS Config that names no type or id of a resource",
+        "look at it; the other items of the file are rows",
+    ),
     "unknown_version": (
         "a record of a major version that this ctanalytics does not know",
         "install a newer ctanalytics, then `--retry`",

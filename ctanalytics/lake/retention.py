@@ -17,7 +17,14 @@ from ctanalytics.lake.store import Store
 from ctanalytics.records.schema import UNDATED
 from ctanalytics.settings import Care
 
-RECORDS: Final = ("events", "event_conflicts", "aws_insights", "aggregated_events", "quarantine")
+RECORDS: Final = (
+    "events",
+    "event_conflicts",
+    "aws_insights",
+    "aggregated_events",
+    "config_items",
+    "quarantine",
+)
 """Tables with what log files hold; the last has the bytes of what could not become rows."""
 
 LEDGER: Final = ("log_files", "duplicates", "file_verdicts")
@@ -28,6 +35,7 @@ FINDINGS: Final = ("anomalies", "outbox")
 
 _TIMES: Final = {
     "quarantine": ("quarantined_at",),
+    "config_items": ("capture_time",),
     "log_files": ("delivery_date", "ingested_at"),
     "duplicates": ("day",),
     "file_verdicts": ("delivered_at", "covers_until", "validated_at"),

@@ -92,21 +92,28 @@ def _cuts(days: npt.NDArray[np.int32]) -> list[int]:
 
 
 def by_time(rows: pa.Table, places: pa.Array | None = None) -> pa.Array:
-    """Return places of rows sorted by event_time; equal times, and tables without, as they are.
+    """Return places of rows sorted by their time; equal times, and tables without, as they are.
 
     Args:
         places: which of the rows; none: all.
     """
     chosen = np.arange(rows.num_rows) if places is None else places.to_numpy()
-    if "event_time" in rows.column_names:
-        moments = rows["event_time"].combine_chunks().cast(pa.int64()).fill_null(-1).to_numpy()
+    time = time_column(rows.schema)
+    if time:
+        moments = rows[time].combine_chunks().cast(pa.int64()).fill_null(-1).to_numpy()
         chosen = chosen[np.argsort(moments[chosen], kind="stable")]
     return pa.array(chosen)
 
 
+def time_column(columns: pa.Schema) -> str | None:
+    """Return the column that tells the time of a table's rows, by which copies are looked for."""
+    return next((name for name in ("event_time", "capture_time") if name in columns.names), None)
+
+
 def span(rows: pa.Table) -> tuple[dt.datetime | None, dt.datetime | None]:
-    """Return the least and greatest event_time; (None, None) when there is none."""
-    if "event_time" not in rows.column_names:
+    """Return the least and greatest time; (None, None) when there is none."""
+    time = time_column(rows.schema)
+    if time is None:
         return None, None
-    ends = pc.min_max(rows["event_time"])
+    ends = pc.min_max(rows[time])
     return ends["min"].as_py(), ends["max"].as_py()

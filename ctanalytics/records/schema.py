@@ -196,7 +196,7 @@ LOG_FILES: Final = pa.schema(
         pa.field("records", pa.int64()),  # records found in the object
         pa.field("records_quarantined", pa.int64()),
         pa.field("records_filtered", pa.int64()),  # left out by a rule of the settings
-        pa.field("first_event_time", TIMESTAMP),  # of the rows in events
+        pa.field("first_event_time", TIMESTAMP),  # of the rows in events or config_items
         pa.field("last_event_time", TIMESTAMP),
         pa.field("bytes_decompressed", pa.int64()),
         pa.field("sha256", TEXT),  # of the uncompressed content, as digest files have it

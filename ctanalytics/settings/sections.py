@@ -81,6 +81,7 @@ class Ingest(Struct, frozen=True):
     max_expansion: int = 1_100  # decompressed : compressed; gzip itself can't exceed 1,032
     first_days: int = 35  # of an S3 source with no ledger and no --since
     delivery_slack_days: int = 31  # CloudTrail retries a failed delivery for 30 days
+    config_items: bool = False  # under AWSLogs/ in S3, list AWS Config's files too
     drop: list[Drop] = []  # noise that is read and counted, but not kept
     sweep_days: int = 32  # of S3; a sweep looks so far back for late files
     sweep_hours: float = 20.0  # the least time between sweeps: a nightly job makes one each night

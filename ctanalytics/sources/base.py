@@ -17,7 +17,8 @@ BATCH: Final = 1_000
 """Objects in one batch of a listing, at most."""
 
 RECORD_KINDS: Final = frozenset({"log", "insight", "network_activity", "aggregated"})
-"""Kinds of files that hold records; digests and Config files lie beside them under AWSLogs/."""
+"""Kinds of files that hold records; digests and Config files lie beside them under AWSLogs/.
+Config's kind, "config", is listed where it is asked for: it costs as many requests again."""
 
 ARCHIVES: Final = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 """Storage classes whose objects can't be read before a restore. INTELLIGENT_TIERING may archive

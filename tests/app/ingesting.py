@@ -13,10 +13,9 @@ from typing import Any
 from ctanalytics.app.ingest import IngestResult, ingest
 from ctanalytics.engines.executor import Part, Result
 from ctanalytics.lake.lake import Lake
-from ctanalytics.lake.layout import INGEST_TABLES
+from ctanalytics.lake.layout import INGEST_TABLES, RECORD_TABLES
 from ctanalytics.settings import Ingest, Settings
 
-RECORD_TABLES = ("events", "event_conflicts", "aws_insights", "aggregated_events")
 
 SCRIPT = """
 import json, sys

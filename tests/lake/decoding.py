@@ -64,7 +64,8 @@ def decode(
 
 def check_sum(result: Result) -> None:
     found, outcome = result.decoded, result.outcome
-    rows = found.events.num_rows + found.insights.num_rows + found.aggregated.num_rows
+    tables = (found.events, found.insights, found.aggregated, found.config_items)
+    rows = sum(table.num_rows for table in tables)
     set_aside = [fault for fault in found.faults if fault.record is not None]
     assert rows + len(set_aside) == outcome.records
     assert len(set_aside) == outcome.records_quarantined

@@ -148,14 +148,6 @@ def test_a_file_without_records_is_no_fault(data: bytes, state: str) -> None:
             "digest",
             id="digest",
         ),
-        pytest.param(
-            text({"fileVersion": "1.0", "configurationItems": [record(1)]}).encode(),
-            "config",
-            id="config-history",
-        ),
-        pytest.param(
-            text({"configurationItem": {}, "messageType": "x"}).encode(), "config", id="config-item"
-        ),
     ],
 )
 def test_a_file_of_another_kind_is_skipped_by_its_content(data: bytes, kind: str) -> None:

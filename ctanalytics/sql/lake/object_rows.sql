@@ -1,7 +1,7 @@
 -- Objects whose records the lake does not account for: more rows than there were, rows that no
 -- object can have given, or fewer than were read. Each object counts as it was last read.
 -- grain:  object, plan_id
--- reads:  lake.events, lake.event_conflicts, lake.aws_insights, lake.aggregated_events,
+-- reads:  lake.events, lake.event_conflicts, lake.aws_insights, lake.aggregated_events, lake.config_items,
 --         lake.duplicates, lake.log_files, lake.quarantine
 -- units:  counts of records; last_row: the highest place in the object, from 0
 with kept as (
@@ -18,6 +18,8 @@ with kept as (
         select source_object, plan_id, source_row from lake.aws_insights
         union all
         select source_object, plan_id, source_row from lake.aggregated_events
+        union all
+        select source_object, plan_id, source_row from lake.config_items
     ) as records_of_objects
     group by source_object, plan_id
 ),

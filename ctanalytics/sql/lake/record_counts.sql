@@ -1,6 +1,6 @@
 -- What was read into the lake, and what became of it.
 -- grain:  one row
--- reads:  lake.events, lake.event_conflicts, lake.aws_insights, lake.aggregated_events,
+-- reads:  lake.events, lake.event_conflicts, lake.aws_insights, lake.aggregated_events, lake.config_items,
 --         lake.duplicates, lake.log_files
 -- units:  counts
 with ledger as (
@@ -29,6 +29,8 @@ kept as (
         select plan_id from lake.aws_insights
         union all
         select plan_id from lake.aggregated_events
+        union all
+        select plan_id from lake.config_items
     ) as all_records
 )
 select

@@ -97,6 +97,7 @@ counted as (
         round(max(epoch(delivered_at) - epoch(first_event_time)) / 60, 1) as lag_minutes_most
     from ingest_files
     where state <> 'skipped'
+      and kind is distinct from 'config'  -- whose snapshots repeat what they said before
     group by account_id, delivery_date, trail
 )
 select
