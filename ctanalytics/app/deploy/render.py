@@ -1,0 +1,242 @@
+"""Render: a kit's files, filled in, and the commands that deploy them."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ctanalytics.app.deploy import compose
+from ctanalytics.app.deploy.kits import Kit, kit
+from ctanalytics.app.deploy.parameters import Parameter, filled, parameter
+from ctanalytics.errors import UsageError
+
+
+@dataclass(frozen=True)
+class RenderResult:
+    """What was written, and what to do with it."""
+
+    kit: str
+    mode: str
+    files: list[Path]
+    parameters: dict[str, str]
+    """All of them, given or default."""
+    commands: list[str]
+    """A shell's commands, in order; those with placeholders in capitals need a person."""
+    next: tuple[str, ...]
+
+
+def render(
+    name: str,
+    *,
+    values: Mapping[str, str],
+    output: Path,
+    outputs: Sequence[Path] = (),
+    mode: str = "",
+    stack: str = "",
+    region: str = "",
+    profile: str = "",
+    force: bool = False,
+) -> RenderResult:
+    """Write a kit's template and files, and tell the commands that deploy them.
+
+    Args:
+        values: parameters by name; defaults fill what is not given.
+        output: the folder to write to; it is made.
+        outputs: files with the outputs of stacks, which fill the parameters of the same names.
+        mode: what is there already: one of kits.MODES, or "" for nothing.
+        stack: the stack's name; else ctanalytics-KIT.
+        region: for the commands alone, as `profile`.
+        force: write over files that differ.
+
+    Raises:
+        UsageError: no such kit, mode or parameter, a value is wrong, or a file would be lost.
+    """
+    one = kit(name)
+    one.parts_in(mode)
+    known = parameters(one, mode)
+    for path in outputs:
+        values = {key: text for key, text in read_outputs(path).items() if key in known} | {
+            **values
+        }
+    found = filled(known, values)
+    texts = {each: compose.file(each, one, mode, found) for each in one.files}
+    own = set(compose.body(one, mode)[1]) if one.parts else set()
+    overrides = {key: value for key, value in values.items() if key in own}
+    if one.parts:
+        texts[f"{name}.yaml"] = compose.template(one, mode, overrides)
+    paths = _write(output, texts, force=force)
+    stack = stack or f"ctanalytics-{name}"
+    aws = "aws" + "".join(
+        f" --{flag} {shlex.quote(value)}"
+        for flag, value in (("profile", profile), ("region", region))
+        if value
+    )
+    return RenderResult(
+        kit=name,
+        mode=mode,
+        files=paths,
+        parameters=found,
+        commands=_commands(one, output, stack, aws, found.get("Prefix", ""), overrides),
+        next=one.next,
+    )
+
+
+def parameters(one: Kit, mode: str) -> dict[str, Parameter]:
+    """Return what a kit wants to know: its template's parameters and those of its files."""
+    names = set(compose.body(one, mode)[1]) if one.parts else set()
+    names |= compose.file_parameters(one.files)
+    return {
+        name: parameter(name, definition)
+        for name, definition in compose.parameters(one, mode).items()
+        if name in names
+    }
+
+
+def read_outputs(path: Path) -> dict[str, str]:
+    """Return a stack's outputs, from what `aws cloudformation describe-stacks` printed.
+
+    Raises:
+        UsageError: the file can't be read, or is something else.
+    """
+    try:
+        raw: Any = json.loads(path.read_text("utf-8"))
+        stacks = raw["Stacks"] if isinstance(raw, dict) else [{"Outputs": raw}]
+        return {
+            str(each["OutputKey"]): str(each["OutputValue"])
+            for stack in stacks
+            for each in stack.get("Outputs", [])
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(
+            f"no outputs of a stack can be read: {type(error).__name__}",
+            where=str(path),
+            mend="write it by `aws cloudformation describe-stacks --stack-name NAME`",
+        ) from error
+
+
+def _write(folder: Path, texts: Mapping[str, str], *, force: bool) -> list[Path]:
+    paths = {
+        folder / (f".{name}" if name == "dockerignore" else name): text
+        for name, text in texts.items()
+    }
+    if not force:
+        lost = [str(path) for path, text in paths.items() if path.exists() and _differs(path, text)]
+        if lost:
+            raise UsageError(
+                "files are there that differ from what would be written",
+                where=", ".join(lost),
+                mend="write to another folder, or give --force",
+            )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, text in paths.items():
+            path.write_text(text, "utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"this can't be written: {error.strerror}", where=str(folder), mend="give --output"
+        ) from error
+    return list(paths)
+
+
+def _differs(path: Path, text: str) -> bool:
+    try:
+        return path.read_text("utf-8") != text
+    except (OSError, UnicodeDecodeError):
+        return True
+
+
+def _commands(
+    one: Kit, folder: Path, stack: str, aws: str, prefix: str, overrides: Mapping[str, str]
+) -> list[str]:
+    if not one.parts:
+        return _install(one, folder)
+    path = folder / f"{one.name}.yaml"
+    lines: list[str] = []
+    deploy = [
+        f"{aws} cloudformation deploy",
+        f"--stack-name {shlex.quote(stack)}",
+        f"--template-file {shlex.quote(str(path))}",
+        "--capabilities CAPABILITY_NAMED_IAM",
+    ]
+    if one.stack_set:
+        if overrides["SecurityAccountId"] != overrides["LogArchiveAccountId"]:
+            return _stack_set(path, stack, aws, overrides)
+        # One account has no StackSet of the organization: a stack in each of its other regions.
+        pairs = " ".join(shlex.quote(f"{key}={value}") for key, value in overrides.items())
+        deploy += ['--region "$region"', f"--parameter-overrides {pairs}"]
+        body = " \\\n    ".join(deploy)
+        return [f"for region in OTHER_REGIONS; do\n  {body}\ndone"]
+    if path.stat().st_size > compose.MOST_BYTES:
+        # CloudFormation takes a template of this size from a bucket alone.
+        bucket = (
+            f'"{prefix}-templates-$({aws} sts get-caller-identity --query Account --output text)"'
+        )
+        lines.append(f"{aws} s3 mb s3://{bucket}")
+        deploy.append(f"--s3-bucket {bucket}")
+    if overrides:
+        # Said again although they are defaults now: an update keeps a stack's old values else.
+        pairs = " ".join(shlex.quote(f"{key}={value}") for key, value in overrides.items())
+        deploy.append(f"--parameter-overrides {pairs}")
+    lines.append(" \\\n  ".join(deploy))
+    lines.append(
+        f"{aws} cloudformation describe-stacks --stack-name {shlex.quote(stack)}"
+        f" > {shlex.quote(str(folder / f'{one.name}.outputs.json'))}"
+    )
+    if "Dockerfile" in one.files:
+        lines += _image(folder, aws, overrides)
+    return lines
+
+
+def _stack_set(path: Path, stack: str, aws: str, overrides: Mapping[str, str]) -> list[str]:
+    pairs = " ".join(
+        shlex.quote(f"ParameterKey={key},ParameterValue={value}")
+        for key, value in overrides.items()
+    )
+    create = [
+        f"{aws} cloudformation create-stack-set",
+        f"--stack-set-name {shlex.quote(stack)}",
+        f"--template-body {shlex.quote(f'file://{path}')}",
+        "--capabilities CAPABILITY_NAMED_IAM",
+        "--permission-model SERVICE_MANAGED",
+        "--auto-deployment Enabled=true,RetainStacksOnAccountRemoval=false",
+    ]
+    if pairs:
+        create.append(f"--parameters {pairs}")
+    instances = [
+        f"{aws} cloudformation create-stack-instances",
+        f"--stack-set-name {shlex.quote(stack)}",
+        "--deployment-targets OrganizationalUnitIds=ROOT_OR_OU_IDS",
+        "--regions GOVERNED_REGIONS",
+        "--operation-preferences RegionConcurrencyType=PARALLEL,MaxConcurrentPercentage=100,"
+        "FailureTolerancePercentage=10",
+    ]
+    return [" \\\n  ".join(create), " \\\n  ".join(instances)]
+
+
+def _image(folder: Path, aws: str, overrides: Mapping[str, str]) -> list[str]:
+    tag = overrides["ImageTag"]
+    return [
+        f"{aws} ecr get-login-password | docker login --username AWS --password-stdin REPOSITORY_URI",
+        f"docker build --tag REPOSITORY_URI:{shlex.quote(tag)} {shlex.quote(str(folder))}",
+        f"docker push REPOSITORY_URI:{shlex.quote(tag)}",
+    ]
+
+
+def _install(one: Kit, folder: Path) -> list[str]:
+    def install(name: str, place: str) -> str:
+        return f"sudo install -m 0644 {shlex.quote(str(folder / name))} {place}"
+
+    lines = [install("ctanalytics.toml", "/etc/ctanalytics/ctanalytics.toml")]
+    for name in one.files:
+        if name.endswith((".service", ".timer")):
+            lines.append(install(name, f"/etc/systemd/system/{name}"))
+        elif name.endswith(".cron"):
+            lines.append(install(name, f"/etc/cron.d/{name.removesuffix('.cron')}"))
+    if one.name == "systemd":
+        lines.append("sudo systemctl daemon-reload")
+        lines.append("sudo systemctl enable --now ctanalytics-nightly.timer")
+    return lines
