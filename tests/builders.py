@@ -18,6 +18,7 @@ from ctanalytics.records.config_item import CONFIG_ITEMS
 from ctanalytics.records.directory import ACCOUNT_DIRECTORY, USER_DIRECTORY
 from ctanalytics.records.file_verdicts import FILE_VERDICTS
 from ctanalytics.records.incidents import ANOMALY_TRAITS, INCIDENTS
+from ctanalytics.records.posture import POSTURE_FINDINGS
 from ctanalytics.records.runs import RUNS
 
 SCHEMAS = {
@@ -38,6 +39,7 @@ SCHEMAS = {
     "anomaly_traits": ANOMALY_TRAITS,
     "incidents": INCIDENTS,
     "runs": RUNS,
+    "posture_findings": POSTURE_FINDINGS,
 }
 
 

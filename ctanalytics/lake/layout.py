@@ -26,6 +26,7 @@ from ctanalytics.records.config_item import CONFIG_ITEMS
 from ctanalytics.records.directory import ACCOUNT_DIRECTORY, USER_DIRECTORY
 from ctanalytics.records.file_verdicts import FILE_VERDICTS
 from ctanalytics.records.incidents import ANOMALY_TRAITS, INCIDENTS
+from ctanalytics.records.posture import POSTURE_FINDINGS
 from ctanalytics.records.runs import RUNS
 from ctanalytics.records.series_tables import (
     SERIES_BUDGET,
@@ -83,6 +84,7 @@ TABLES: Final[dict[str, TableSpec]] = {
     "series_peak": TableSpec(SERIES_PEAK, partitioned=True),
     "series_review": TableSpec(SERIES_REVIEW, partitioned=True),
     "series_budget": TableSpec(SERIES_BUDGET),
+    "posture_findings": TableSpec(POSTURE_FINDINGS),
 }
 
 RECORD_TABLES: Final = (

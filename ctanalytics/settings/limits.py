@@ -67,6 +67,9 @@ def out_of_range(settings: Settings) -> Iterator[str]:
     yield from _nights_out_of_range(settings.incidents, settings.nightly)
     if not settings.watch.every_seconds > 0 or not settings.watch.hours > 0:
         yield "watch.every_seconds, watch.hours: must be more than 0"
+    for name in ("workers", "accounts_at_once", "retention_days", "seen_days"):
+        if getattr(settings.audit, name) < 1:
+            yield f"audit.{name}: must be at least 1"
     if settings.log_format not in ("text", "json"):
         yield "log_format: must be text or json"
 

@@ -140,6 +140,7 @@ class Detect(Struct, frozen=True):
     """What may page, and how often."""
 
     days: int = 14  # window when neither --since nor --until is given, up to the newest event
+    detectors: list[str] = []  # that run when none is named; empty: all that share the budget
     budget: float = 7.0  # false pages per week that the whole lake may cause
     share_surge: float = 0.5
     share_stop: float = 0.15
@@ -244,7 +245,8 @@ class Incidents(Struct, frozen=True):
 class Nightly(Struct, frozen=True):
     """What a night does besides ingest, detect, incidents, emit and report; see docs/nightly.md."""
 
-    validate: bool = False  # check the digests of the sources, of the days that are reported
+    detectors: list[str] = []  # empty: all
+    validate: bool = False  # check the digests of the sources that were delivered that day
     again_days: int = 7  # so far back are days reported again that late files changed
     compact: bool = True
     vacuum_days: float = 7.0  # between vacuums; 0: never
@@ -270,6 +272,28 @@ class Accounts(Struct, frozen=True):
 
     environment_tag: str = "environment"  # in any spelling of upper and lower case
     owner_tag: str = "owner"
+
+
+class Audit(Struct, frozen=True):
+    """What is expected of accounts; names are ARNs or ids, with * for any characters."""
+
+    regions: list[str] = []  # empty: all that the account has opted in to
+    workers: int = 16  # requests at a time
+    accounts_at_once: int = 4  # of an organization
+    retention_days: int = 365  # logs are kept at least so long
+    trail_admins: list[str] = []  # principals that may change trails
+    most_trail_admins: int = 3  # how many there may be when none is named
+    auditors: list[str] = []  # principals that must be able to read trails
+    log_deleters: list[str] = []  # principals that may delete logs
+    log_writers: list[str] = []  # besides log delivery, in policies of log and lake buckets
+    trusted_accounts: list[str] = []  # besides the audited one, in policies
+    delegated_admins: list[str] = []  # accounts that may administer the organization's trail
+    lake_buckets: list[str] = []  # besides those of `lake` and `report.output`
+    network_sources: list[str] = []  # event sources whose VPC endpoints must be logged
+    wants_replication: bool = False  # logs must be copied to another bucket
+    wants_topic: bool = False  # an ingest relies on the trail's own notifications
+    metric_namespaces: list[str] = []  # whose alarms are looked at besides those on the trail
+    seen_days: int = 7  # of the lake, that trails are held against
 
 
 class Query(Struct, frozen=True):
@@ -298,6 +322,7 @@ class Settings(Struct, frozen=True):
     source_aws: SourceAws = SourceAws()
     lake_aws: LakeAws = LakeAws()
     emit_aws: Aws = Aws()
+    audit_aws: Aws = Aws()
     execution: Execution = Execution()
     ingest: Ingest = Ingest()
     care: Care = Care()
@@ -312,4 +337,5 @@ class Settings(Struct, frozen=True):
     report: Report = Report()
     query: Query = Query()
     accounts: Accounts = Accounts()
+    audit: Audit = Audit()
     lookups: dict[str, str] = {}  # name of a table of your own: its CSV or Parquet file
