@@ -16,10 +16,14 @@ if TYPE_CHECKING:
     from ctanalytics.app.connect import ConnectResult, connect
     from ctanalytics.app.detect import DetectResult, detect
     from ctanalytics.app.emit import EmitResult, emit
+    from ctanalytics.app.explain import ExplainResult, explain
     from ctanalytics.app.forget import ForgetResult, forget
     from ctanalytics.app.health import HealthResult, health
     from ctanalytics.app.hunt import HuntResult, hunt
+    from ctanalytics.app.incidents.build import IncidentsResult, build_incidents
     from ctanalytics.app.ingest import IngestResult, ingest
+    from ctanalytics.app.mark import MarkResult, mark
+    from ctanalytics.app.nightly.run import NightlyResult, nightly
     from ctanalytics.app.query import query
     from ctanalytics.app.report import ReportResult, report
     from ctanalytics.app.show import ShowResult, show
@@ -37,26 +41,34 @@ _HOMES = {
     "Decoded": "lake.decode",
     "DetectResult": "app.detect",
     "EmitResult": "app.emit",
+    "ExplainResult": "app.explain",
     "ForgetResult": "app.forget",
     "HealthResult": "app.health",
     "HuntResult": "app.hunt",
+    "IncidentsResult": "app.incidents.build",
     "IngestResult": "app.ingest",
     "Lake": "lake.lake",
+    "MarkResult": "app.mark",
+    "NightlyResult": "app.nightly.run",
     "ReportResult": "app.report",
     "Settings": "settings",
     "ShowResult": "app.show",
     "SimulateResult": "app.simulate",
     "ValidateResult": "app.validate",
     "VerifyResult": "app.bundle.verify",
+    "build_incidents": "app.incidents.build",
     "bundle": "app.bundle.create",
     "connect": "app.connect",
     "decode": "lake.decode",
     "detect": "app.detect",
     "emit": "app.emit",
+    "explain": "app.explain",
     "forget": "app.forget",
     "health": "app.health",
     "hunt": "app.hunt",
     "ingest": "app.ingest",
+    "mark": "app.mark",
+    "nightly": "app.nightly.run",
     "query": "app.query",
     "report": "app.report",
     "show": "app.show",
@@ -72,11 +84,15 @@ __all__ = [
     "Decoded",
     "DetectResult",
     "EmitResult",
+    "ExplainResult",
     "ForgetResult",
     "HealthResult",
     "HuntResult",
+    "IncidentsResult",
     "IngestResult",
     "Lake",
+    "MarkResult",
+    "NightlyResult",
     "ReportResult",
     "Settings",
     "ShowResult",
@@ -84,15 +100,19 @@ __all__ = [
     "ValidateResult",
     "VerifyResult",
     "__version__",
+    "build_incidents",
     "bundle",
     "connect",
     "decode",
     "detect",
     "emit",
+    "explain",
     "forget",
     "health",
     "hunt",
     "ingest",
+    "mark",
+    "nightly",
     "query",
     "report",
     "show",

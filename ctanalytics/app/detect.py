@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,14 @@ import pyarrow as pa
 
 from ctanalytics import settings as settings_module
 from ctanalytics.detectors import DEFAULT, detector
+from ctanalytics.detectors.allowed import marks
 from ctanalytics.detectors.base import Context, Detector, Window
 from ctanalytics.detectors.revisions import NEAR, Changes, Published, Run, revise
 from ctanalytics.engines.duckdb import Engine
 from ctanalytics.engines.executor import Executor
 from ctanalytics.engines.local import LocalExecutor
 from ctanalytics.errors import UsageError
-from ctanalytics.findings import ANOMALIES, severity_rank
+from ctanalytics.findings import ANOMALIES, MARKS, severity_rank
 from ctanalytics.lake.lake import Lake
 from ctanalytics.settings import Settings
 
@@ -39,6 +41,8 @@ class DetectResult:
     updated: int
     withdrawn: int
     """No longer found, or taken over by another."""
+    allowed: int
+    """Of the anomalies, those that the allow-list covers: kept, not sent."""
     since: dt.datetime
     until: dt.datetime
     """The span that was judged, in whole minutes."""
@@ -61,7 +65,7 @@ def detect(
     Args:
         since: start of the span; else `detect.days` of the settings before its end.
         until: its end; else, and at most, where the logs end.
-        detectors: names; else those of detectors.DEFAULT.
+        detectors: names; else those of the settings, else detectors.DEFAULT.
         now: the time of this run.
         executor: runs the heavy parts of detectors; else processes on this machine.
 
@@ -70,7 +74,7 @@ def detect(
         LakeMissing: there is no lake.
     """
     settings = settings or Settings()
-    chosen = {name: detector(name) for name in detectors or DEFAULT}
+    chosen = {name: detector(name) for name in detectors or settings.detect.detectors or DEFAULT}
     here = lake if isinstance(lake, Lake) else Lake.open(lake, settings.lake_aws)
     own = None if executor else LocalExecutor()
     try:
@@ -79,6 +83,7 @@ def detect(
             chosen,
             settings=settings.detect,
             rules=settings.rules,
+            geoip=settings.geoip,
             since=since,
             until=until,
             now=now or dt.datetime.now(dt.UTC),
@@ -99,6 +104,7 @@ def run(
     now: dt.datetime,
     executor: Executor,
     rules: settings_module.Rules | None = None,
+    geoip: settings_module.Geoip | None = None,
 ) -> DetectResult:
     """As `detect`, with these detectors by their names."""
     started = time.monotonic()
@@ -114,14 +120,28 @@ def run(
             notes.append("the lake has no events with a believable time: there is nothing to judge")
         elif window.since < window.until:
             run_of = Run(window, logs_until, now, frozenset(detectors))
-            context = Context(engine, executor, settings, now, rules or settings_module.Rules())
+            context = Context(
+                engine,
+                executor,
+                settings,
+                now,
+                rules or settings_module.Rules(),
+                geoip or settings_module.Geoip(),
+            )
             found, said = _found(context, window, detectors)
             notes += said
             changes = revise(found, _published(engine, found, run_of), run_of)
             lake.append("anomalies", changes.rows)
+    standing = _standing(lake, window, detectors)
+    reasons = _allow(lake, standing, settings.allow, now)
+    notes += [
+        f"{count} {'anomaly' if count == 1 else 'anomalies'} allowed, not sent: {reason}"
+        for reason, count in sorted(reasons.items())
+    ]
     return DetectResult(
-        _standing(lake, window, detectors),
+        standing,
         *_counts(changes),
+        allowed=sum(reasons.values()),
         since=window.since,
         until=window.until,
         notes=list(dict.fromkeys(notes)),
@@ -199,6 +219,21 @@ def _standing(lake: Lake, window: Window, detectors: Iterable[str]) -> pa.Table:
     ]
     rows.sort(key=lambda row: (-severity_rank(row["severity"]), -row["score"], row["anomaly_id"]))
     return pa.Table.from_pylist(rows, ANOMALIES)
+
+
+def _allow(
+    lake: Lake, standing: pa.Table, entries: Sequence[settings_module.Allow], now: dt.datetime
+) -> dict[str, int]:
+    """Mark what the allow-list covers; return how many each reason of it covers."""
+    rows = standing.to_pylist()
+    with lake.engine() as engine:
+        said = {one["anomaly_id"]: one for one in engine.run("mark/known").to_pylist()}
+        new = marks(engine, rows, said, entries, now)
+    if new:
+        lake.append("marks", pa.Table.from_pylist(new, MARKS))
+    said |= {one["anomaly_id"]: one for one in new}
+    here = (said[row["anomaly_id"]] for row in rows if row["anomaly_id"] in said)
+    return dict(Counter(one["note"] for one in here if one["verdict"] == "allowed"))
 
 
 def _counts(changes: Changes | None) -> tuple[int, int, int]:

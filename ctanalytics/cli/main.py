@@ -20,16 +20,21 @@ from ctanalytics.cli.accounts import sync as accounts_sync
 from ctanalytics.cli.bundle import create as bundle_create
 from ctanalytics.cli.bundle import verify as bundle_verify
 from ctanalytics.cli.connect import connect
+from ctanalytics.cli.deploy import list as deploy_list
+from ctanalytics.cli.deploy import render as deploy_render
 from ctanalytics.cli.detect import detect
 from ctanalytics.cli.emit import emit
+from ctanalytics.cli.explain import explain
 from ctanalytics.cli.forget import forget
 from ctanalytics.cli.health import health
 from ctanalytics.cli.hunt import hunt
-from ctanalytics.cli.ingest import ingest
 from ctanalytics.cli.incidents import build as incidents_build
 from ctanalytics.cli.incidents import list as incidents_list
 from ctanalytics.cli.incidents import show as incidents_show
+from ctanalytics.cli.ingest import ingest
 from ctanalytics.cli.lake import check, compact, expire, export, info, vacuum
+from ctanalytics.cli.mark import mark
+from ctanalytics.cli.nightly import nightly
 from ctanalytics.cli.queries import list as queries_list
 from ctanalytics.cli.queries import show as queries_show
 from ctanalytics.cli.query import query
@@ -64,14 +69,20 @@ accounts_app = typer.Typer(
     help="Names of accounts and people.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(accounts_app, name="accounts")
-rules_app = typer.Typer(
-    help="Run, try and test Sigma rules.", no_args_is_help=True, rich_markup_mode=None
 incidents_app = typer.Typer(
     help="Anomalies that belong together.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(incidents_app, name="incidents")
+rules_app = typer.Typer(
+    help="Run, try and test Sigma rules.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(rules_app, name="rules")
+deploy_app = typer.Typer(
+    help="Templates of a trail that is set up well, and of the nightly job.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(deploy_app, name="deploy")
 
 
 def _print_version(wanted: bool) -> None:
@@ -157,6 +168,7 @@ app.command("forget")(command(forget, role_of="lake_aws"))
 app.command("simulate")(command(simulate))
 app.command("detect")(command(detect, role_of="lake_aws"))
 app.command("emit")(command(emit, role_of="emit_aws"))
+app.command("nightly")(command(nightly))
 app.command("report")(command(report, role_of="lake_aws"))
 app.command("health")(command(health, role_of="lake_aws"))
 bundle_app.callback()(command(bundle_create.bundle))
@@ -169,7 +181,11 @@ accounts_app.command("sync")(command(accounts_sync.sync))
 accounts_app.command("import")(command(accounts_import.import_, role_of="lake_aws"))
 app.command("shell")(command(shell, role_of="lake_aws"))
 app.command("show")(command(show, role_of="lake_aws"))
+app.command("explain")(command(explain, role_of="lake_aws"))
+app.command("mark")(command(mark, role_of="lake_aws"))
 app.command("hunt")(command(hunt, role_of="lake_aws"))
+deploy_app.command("list")(command(deploy_list.list_kits))
+deploy_app.command("render")(command(deploy_render.render, role_of="lake_aws"))
 queries_app.command("list")(command(queries_list.list_queries, role_of="lake_aws"))
 queries_app.command("show")(command(queries_show.show, role_of="lake_aws"))
 for verb in (
@@ -182,13 +198,13 @@ for verb in (
 ):
     lake_app.command(verb.__name__)(command(verb, role_of="lake_aws"))
 
+incidents_app.command("build")(command(incidents_build.build, role_of="lake_aws"))
+incidents_app.command("list")(command(incidents_list.list_incidents, role_of="lake_aws"))
+incidents_app.command("show")(command(incidents_show.show, role_of="lake_aws"))
 rules_app.command("list")(command(rules_list.list_, role_of="lake_aws"))
 rules_app.command("show")(command(rules_show.show, role_of="lake_aws"))
 rules_app.command("test")(command(rules_test.test, role_of="lake_aws"))
 rules_app.command("lint")(command(rules_lint.lint, role_of="lake_aws"))
-incidents_app.command("build")(command(incidents_build.build, role_of="lake_aws"))
-incidents_app.command("list")(command(incidents_list.list_incidents, role_of="lake_aws"))
-incidents_app.command("show")(command(incidents_show.show, role_of="lake_aws"))
 rules_app.command("run")(command(rules_run.run, role_of="lake_aws"))
 rules_app.command("try")(command(rules_try.try_, role_of="lake_aws"))
 rules_app.command("coverage")(command(rules_coverage.coverage, role_of="lake_aws"))

@@ -54,7 +54,7 @@ DETECTORS: Final[dict[str, Detector]] = {
     "sigma": _sigma,
 }
 
-DEFAULT: Final = ("call_rate", "error_rate", "isolation_forest")
+DEFAULT: Final = ("call_rate", "error_rate", "isolation_forest", "novelty", "silence")
 """Those that run when none is named: the ones that share the budget of false pages."""
 
 

@@ -315,6 +315,7 @@ def kept(found: Sequence[Fact], peer_count: int) -> list[dict[str, Any]]:
             "peers": peer_count,
             "peers_most": fact.peers_most,
             "peers_median": fact.peers_median,
+            "names_in_all": len(fact.names),
             "names": [untrusted.one_line(name, limit=200) for name in fact.names[:10]],
         }
         for fact in found

@@ -193,12 +193,16 @@ _UNCOUNTED: Final = frozenset(
 """Their numbers say nothing to a person, so no contrast is made of them."""
 
 
-def clause(feature: str, value: int, names: Sequence[str]) -> str:
-    """Say what was done, such as «read secrets or parameters 41 times (GetSecretValue)»."""
+def clause(feature: str, value: int, names: Sequence[str], *, in_all: int = 0) -> str:
+    """Say what was done, such as «read secrets or parameters 41 times (GetSecretValue)».
+
+    Args:
+        in_all: how many names there are, when not all are given.
+    """
     phrase = PHRASES[feature]
     text = phrase.one if value == 1 else phrase.many
     times = "twice" if value == 2 else f"{value:,} times"
-    return text.format(n=f"{value:,}", times=times, names=_named(names))
+    return text.format(n=f"{value:,}", times=times, names=_named(names, max(in_all, len(names))))
 
 
 def contrast(
@@ -227,11 +231,11 @@ def contrast(
     return f"{past}, and {peers_alike:,} of {group} did as much"
 
 
-def _named(names: Sequence[str]) -> str:
+def _named(names: Sequence[str], in_all: int) -> str:
     if not names:
         return ""
     shown = [untrusted.one_line(name, limit=60) for name in names[:_NAMED]]
-    rest = len(names) - len(shown)
+    rest = in_all - len(shown)
     if rest:
         return f" ({', '.join(shown)} and {rest} more)"
     return f" ({', '.join(shown)})"

@@ -28,15 +28,16 @@ _CLAUSES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class First:
-    """The first times of one kind on a day: values with their weights, the strangest first."""
+    """The first times of one kind on a day: values, the strangest first, and its weight."""
 
     kind: str
     values: tuple[str, ...]
     weight: float
+    is_sensitive: bool
 
 
 def firsts(news: Sequence[Mapping[str, Any]], principal_key: str) -> list[First]:
-    """Group first times by kind, the strangest kind first.
+    """Group first times by kind, sensitive calls first, then the strangest kind.
 
     A principal that is new to everybody is not told to have been used by itself.
     """
@@ -45,10 +46,23 @@ def firsts(news: Sequence[Mapping[str, Any]], principal_key: str) -> list[First]
         if not (one["kind"] == "person" and one["value"] == principal_key):
             kinds.setdefault(one["kind"], []).append(one)
     found = [
-        First(kind, tuple(str(one["value"]) for one in ones), float(ones[0]["weight"]))
+        First(
+            kind,
+            tuple(str(one["value"]) for one in ones),
+            float(ones[0]["weight"]),
+            any(one["is_sensitive"] for one in ones),
+        )
         for kind, ones in kinds.items()
     ]
-    return sorted(found, key=lambda first: (-first.weight, list(_CLAUSES).index(first.kind)))
+    kinds_in_order = list(_CLAUSES)
+    return sorted(
+        found,
+        key=lambda first: (
+            not first.is_sensitive,
+            -first.weight,
+            kinds_in_order.index(first.kind),
+        ),
+    )
 
 
 def title(told: Sequence[First], who: str) -> str:
@@ -89,10 +103,9 @@ def sentence(
 def _peers(peers: int, alike: int) -> str:
     if not peers:
         return ""
-    group = "its one peer" if peers == 1 else f"its {peers:,} peers"
-    if not alike:
-        return f", and neither did {group}" if peers == 1 else f", and neither did any of {group}"
-    return f", and {group} had" if peers == 1 else f", and {alike:,} of {group} had"
+    if peers == 1:
+        return f", and its one peer {'did' if alike else 'did not'}"
+    return f", and {f'{alike:,}' if alike else 'none'} of its {peers:,} peers did"
 
 
 def _clause(first: First) -> str:

@@ -74,3 +74,14 @@ def test_every_explanation_is_a_sentence_and_every_evidence_lists_its_events(
             listed: pa.Table = engine.query(evidence["sql"])
             assert listed.num_rows == evidence["events"]
             assert set(evidence["event_ids"]) <= set(listed["event_id"].to_pylist())
+
+
+def test_anomalies_of_every_detector_explain_themselves(
+    lake: ctanalytics.Lake, found: list[dict[str, Any]]
+) -> None:
+    for row in {row["detector"]: row for row in found}.values():
+        told = ctanalytics.explain(row["anomaly_id"][:12], lake, events=5)
+        assert told.anomaly["explanation"] == row["explanation"]
+        assert told.facts
+        assert len(told.events) == min(5, told.event_count)
+        assert told.notes == []

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from ctanalytics import untrusted
 from ctanalytics._version import __version__
+from ctanalytics.app.anomaly import anomaly as anomaly_of
 from ctanalytics.engines.duckdb import Engine
 from ctanalytics.errors import QueryError, UsageError
 from ctanalytics.integrity import case
@@ -84,7 +85,7 @@ def bundle(
     here = lake if isinstance(lake, Lake) else Lake.open(lake, settings.lake_aws)
     packing = _Packing(settings)
     with here.engine(locked=True) as engine:
-        anomaly = _anomaly(engine, incident) if incident is not None else None
+        anomaly = None if incident is None else anomaly_of(engine, incident, where="--incident")
         text = sql if anomaly is None else _evidence_sql(anomaly)
         if text is None:
             raise UsageError("the anomaly has no evidence that can be packed", where="--incident")
@@ -143,19 +144,6 @@ def _notes(rows: pa.Table, found: pa.Table, logs: list[LogMember]) -> list[str]:
             "some log files were never validated: run `ctanalytics validate SOURCE --lake LAKE`"
         )
     return notes
-
-
-def _anomaly(engine: Engine, incident: str) -> dict[str, Any]:
-    found: list[dict[str, Any]] = engine.run(
-        "bundle/anomaly", beginning=incident.lower()
-    ).to_pylist()
-    if len(found) == 1:
-        return found[0]
-    raise UsageError(
-        f"there are {len(found)} anomalies whose id begins with {untrusted.one_line(incident)}",
-        where="--incident",
-        mend="give more of the id, as `ctanalytics detect --json` shows it",
-    )
 
 
 def _evidence_sql(anomaly: dict[str, Any]) -> str | None:

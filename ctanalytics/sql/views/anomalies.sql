@@ -1,7 +1,8 @@
 -- Each anomaly in its newest revision; withdrawn ones and those that another took over included.
 -- grain:  anomaly_id
--- reads:  lake.anomalies, account_directory
--- units:  score: -log10 p; started_at, ended_at, detected_at UTC; ended_at null while it goes on
+-- reads:  lake.anomalies, account_directory, marks
+-- units:  score: -log10 p; started_at, ended_at, detected_at UTC; ended_at null while it goes on;
+-- verdict, verdict_note: as in marks, null where nothing was said
 with newest as (
     select
         anomaly_id,
@@ -58,7 +59,11 @@ select
     newest.insight,
     newest.detected_at,
     account_directory.account_name,
-    account_directory.environment
+    account_directory.environment,
+    marks.verdict,
+    marks.note as verdict_note
 from newest
+left join marks
+    on marks.anomaly_id = newest.anomaly_id
 left join account_directory
     on account_directory.account_id = newest.account_id
