@@ -12,6 +12,7 @@ import os
 import random
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ctanalytics import aws_get, untrusted
@@ -60,7 +61,7 @@ def client(
 ) -> STSClient: ...
 @overload
 def client(
-    service: Literal["cloudtrail", "ec2", "organizations"],
+    service: Literal["cloudtrail", "ec2", "events", "logs", "organizations", "securityhub"],
     aws: Aws,
     *,
     region: str | None = None,
@@ -206,9 +207,16 @@ def read_object(
     raise AssertionError("the last attempt returns or raises")
 
 
-def pause(attempt: int, *, base_seconds: float = 0.2, limit_seconds: float = 20.0) -> None:
+def pause(
+    attempt: int,
+    *,
+    base_seconds: float = 0.2,
+    limit_seconds: float = 20.0,
+    sleep: Callable[[float], None] | None = None,
+) -> None:
     """Wait before try `attempt + 1`: doubling, with full jitter so that many don't step alike."""
-    time.sleep(random.uniform(0, min(limit_seconds, base_seconds * 2**attempt)))
+    seconds = random.uniform(0, min(limit_seconds, base_seconds * 2**attempt))
+    (sleep or time.sleep)(seconds)
 
 
 def _plain(aws: Aws) -> Aws:

@@ -73,20 +73,24 @@ def severity_rank(severity: str) -> int:
     return SEVERITIES.index(severity)
 
 
+OUTCOMES: Final = ("pending", "sent", "failed", "suppressed", "dead_letter")
+"""pending: waits for a later run, or for the end of one that was killed; failed: refused, to be
+offered again; dead_letter: refused so often that only `emit --retry` offers it again."""
+
 OUTBOX: Final = pa.schema(
     [
-        pa.field("anomaly_id", pa.string(), nullable=False),
+        pa.field("anomaly_id", pa.string(), nullable=False),  # or an incident's id
         pa.field("state", pa.string(), nullable=False),  # of the anomaly when it was handled
         pa.field("revision", pa.int32(), nullable=False),
-        pa.field("target", pa.string(), nullable=False),  # as the user wrote it, sns:ARN
-        pa.field("outcome", pa.string(), nullable=False),  # sent, failed, suppressed
-        pa.field("reason", pa.string()),  # why failed or suppressed
+        pa.field("target", pa.string(), nullable=False),  # sns:ARN; of a webhook without its secret
+        pa.field("outcome", pa.string(), nullable=False),  # one of OUTCOMES
+        pa.field("reason", pa.string()),  # why it is not sent, or not alone
         pa.field("attempts", pa.int32(), nullable=False),
         pa.field("message_id", pa.string()),  # the provider's, where it gives one
         pa.field("at", TIMESTAMP, nullable=False),
     ]
 )
-"""What became of each anomaly at each target; append-only, the newest row of a key counts."""
+"""What became of each alert at each target; append-only, see the view `deliveries`."""
 
 VERDICTS: Final = ("benign", "confirmed", "allowed", "none")
 """What a mark says: a person called it benign or an incident; the allow-list of the settings covers

@@ -6,14 +6,33 @@ import datetime as dt
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TextIO
+from typing import Any, Final, Literal, Protocol, TextIO
 
-from ctanalytics.settings import Aws
+from ctanalytics.settings import Aws, TargetOptions
+
+Key = tuple[str, str, int]
+"""Id, state and revision: what is sent to a target once."""
+
+_NONE: Final[Mapping[str, Any]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the lake's `account_directory` knows of an account."""
+
+    account_id: str
+    account_name: str | None = None
+    ou: str | None = None
+    ou_path: str | None = None
+    environment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One revision of an anomaly on its way to a target; fields as in `findings.ANOMALIES`."""
+    """One revision of an anomaly, or of an incident, on its way to a target.
+
+    Fields as in `findings.ANOMALIES`; of an incident those that its anomalies share.
+    """
 
     anomaly_id: str
     state: str
@@ -37,19 +56,113 @@ class Alert:
     principal_arn: str | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
     insight: Mapping[str, Any] | None = None
+    accounts: tuple[Account, ...] = ()
+    incident: Mapping[str, Any] | None = None
+    """Of an incident: what `INCIDENT_FIELDS` names."""
+    verdict: str | None = None
+    """What a person or the allow-list said of the anomaly: benign, allowed, confirmed."""
     is_update: bool = False
     """The target was already told of this anomaly, in another state."""
+    stands_for: tuple[Alert, ...] = ()
+    """Of a summary: the alerts that it tells of."""
 
     @property
-    def key(self) -> tuple[str, str, int]:
+    def key(self) -> Key:
         """What is sent to a target once."""
         return self.anomaly_id, self.state, self.revision
 
+    @property
+    def alert_id(self) -> str:
+        """The key as text, by which a receiver can drop what comes again."""
+        return ":".join(map(str, self.key))
 
-def alert_from(row: Mapping[str, Any]) -> Alert:
-    """Make an alert of a row of the anomalies table."""
+    @property
+    def detectors(self) -> tuple[str, ...]:
+        """Whose finding it is; of an incident, of all its anomalies."""
+        return tuple((self.incident or _NONE).get("detectors") or (self.detector,))
+
+    @property
+    def account(self) -> Account | None:
+        """The account, when it is one alone."""
+        return self.accounts[0] if len(self.accounts) == 1 else None
+
+
+INCIDENT_FIELDS: Final = (
+    "closed_because",
+    "first_severity",
+    "escalated_at",
+    "opened_at",
+    "next_steps",
+    "anomaly_ids",
+    "detectors",
+    "kinds",
+    "linked_by",
+    "account_ids",
+    "aws_regions",
+    "principal_arns",
+    "people",
+    "access_key_ids",
+    "networks",
+    "apis",
+    "tactics",
+    "techniques",
+    "lanes",
+)
+"""What a message tells of an incident beside the fields of an anomaly."""
+
+
+def alert_from(row: Mapping[str, Any], directory: Mapping[str, Account] = _NONE) -> Alert:
+    """Make an alert of a row of the anomalies table.
+
+    Args:
+        directory: accounts by their ids.
+    """
     parsed = {name: _parsed(row[name]) for name in ("evidence", "insight")}
-    return Alert(**{**row, "evidence": parsed["evidence"] or {}, "insight": parsed["insight"]})
+    ids = [row["account_id"]] if row["account_id"] else []
+    return Alert(
+        **{**row, "evidence": parsed["evidence"] or {}, "insight": parsed["insight"]},
+        accounts=_accounts(ids, directory),
+    )
+
+
+def incident_from(row: Mapping[str, Any], directory: Mapping[str, Account] = _NONE) -> Alert:
+    """Make an alert of a row of the incidents table; what several anomalies differ in is left open."""
+    source, _, name = (_single(row["apis"]) or "").partition(":")
+    told = {key: row[key] for key in INCIDENT_FIELDS}
+    told["lanes"] = json.loads(row["lanes"] or "[]")
+    ids = list(row["account_ids"] or ())
+    return Alert(
+        anomaly_id=row["incident_id"],
+        state=row["state"],
+        revision=row["revision"],
+        detector="incidents",
+        kind="incident",
+        severity=row["severity"],
+        score=row["score"],
+        p_value=row["p_value"],
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        detected_at=row["detected_at"],
+        title=row["title"],
+        explanation=row["story"],
+        superseded_by=row["superseded_by"],
+        account_id=_single(ids),
+        aws_region=_single(row["aws_regions"]),
+        event_source=source or None,
+        event_name=name or None,
+        principal_arn=_single(row["principal_arns"]),
+        evidence={"event_ids": list(row["event_ids"] or ()), "events": row["events"]},
+        accounts=_accounts(ids, directory),
+        incident=told,
+    )
+
+
+def _accounts(ids: Sequence[str], directory: Mapping[str, Account]) -> tuple[Account, ...]:
+    return tuple(directory.get(one) or Account(one) for one in ids)
+
+
+def _single(values: Sequence[str] | None) -> str | None:
+    return values[0] if values and len(values) == 1 else None
 
 
 def _parsed(text: str | None) -> dict[str, Any] | None:
@@ -58,33 +171,6 @@ def _parsed(text: str | None) -> dict[str, Any] | None:
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
-
-
-def plain(alert: Alert) -> dict[str, Any]:
-    """Return an alert as JSON-able data, the evidence and insight as objects."""
-    return {
-        "anomaly_id": alert.anomaly_id,
-        "state": alert.state,
-        "revision": alert.revision,
-        "detector": alert.detector,
-        "kind": alert.kind,
-        "severity": alert.severity,
-        "score": alert.score,
-        "p_value": alert.p_value,
-        "started_at": moment(alert.started_at),
-        "ended_at": moment(alert.ended_at) if alert.ended_at else None,
-        "account_id": alert.account_id,
-        "aws_region": alert.aws_region,
-        "event_source": alert.event_source,
-        "event_name": alert.event_name,
-        "error_code": alert.error_code,
-        "principal_arn": alert.principal_arn,
-        "title": alert.title,
-        "explanation": alert.explanation,
-        "evidence": dict(alert.evidence),
-        "insight": alert.insight,
-        "detected_at": moment(alert.detected_at),
-    }
 
 
 def moment(time: dt.datetime) -> str:
@@ -101,6 +187,8 @@ class Outcome:
     refused as a whole, so each alert has to go alone to find the one at fault."""
     reason: str | None = None
     message_id: str | None = None
+    wait_seconds: float = 0.0
+    """With retry: how long the target asked to be left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +198,8 @@ class Run:
     now: dt.datetime
     lake_lag_minutes: float | None = None
     """Age of the newest event in the lake; None when there is none of late."""
+    has_incidents: bool = False
+    """The lake has incidents: a target may say that none is new."""
 
 
 class Emitter(Protocol):
@@ -117,7 +207,7 @@ class Emitter(Protocol):
 
     @property
     def target(self) -> str:
-        """The target's name in the outbox."""
+        """The target's name in the outbox; it holds no secret."""
         ...
 
     def batches(self, alerts: Sequence[Alert]) -> Iterator[Sequence[Alert]]:
@@ -136,7 +226,7 @@ class Emitter(Protocol):
         """Say that the run ended and all that was to be sent is sent. Raises as `send` does."""
         ...
 
-    def preview(self, alerts: Sequence[Alert]) -> str:
+    def preview(self, alerts: Sequence[Alert], run: Run) -> str:
         """Say in a line what sending these would do, without doing it."""
         ...
 
@@ -147,3 +237,11 @@ class Outside:
 
     aws: Aws
     stdout: TextIO
+    options: Mapping[str, TargetOptions] = field(default_factory=dict)
+    """By target as the user wrote it, or by kind."""
+
+
+def groups(alerts: Sequence[Alert], size: int) -> Iterator[Sequence[Alert]]:
+    """Split alerts by number alone."""
+    for start in range(0, len(alerts), size):
+        yield alerts[start : start + size]

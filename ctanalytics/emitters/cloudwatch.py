@@ -1,7 +1,8 @@
-"""Counts of anomalies as CloudWatch metrics, which alarms and dashboards read.
+"""Counts of anomalies and incidents as CloudWatch metrics, which alarms and dashboards read.
 
 Every distinct set of dimensions is a metric that AWS bills, so that only severity and detector
-are dimensions. All counts add up: the Sum of a metric is right however many calls carried it.
+are dimensions, and account and region where the settings say so. All counts add up: the Sum of a
+metric is right however many calls carried it.
 """
 
 from __future__ import annotations
@@ -17,16 +18,20 @@ from ctanalytics import aws as amazon
 from ctanalytics.aws_errors import EMIT, aws_errors, explain
 from ctanalytics.emitters.base import Alert, Outcome, Outside, Run
 from ctanalytics.emitters.message import ascii_line
+from ctanalytics.emitters.terms import options_of
 from ctanalytics.errors import UsageError
 from ctanalytics.findings import SEVERITIES
 from ctanalytics.settings import Aws
 
 MAX_DATUMS: Final = 1_000  # of one PutMetricData
 MAX_BYTES: Final = 1_000_000  # of one request; AWS allows 1 MB before compression
+MAX_ACCOUNTS: Final = 500  # of one incident, so that any alert fits into a request
 _VALUE_CHARACTERS: Final = 255  # of a dimension; AWS allows 1,024
 _NAMESPACE = re.compile(r"[A-Za-z0-9._/#:-]{1,255}")
 
 Dimensions = tuple[tuple[str, str], ...]
+Metric = tuple[str, Dimensions]
+"""A metric's name and dimensions."""
 Datum = dict[str, Any]
 
 
@@ -36,6 +41,8 @@ class CloudWatch:
 
     namespace: str
     aws: Aws
+    by_account: bool = False
+    by_region: bool = False
 
     @classmethod
     def open(cls, address: str, outside: Outside) -> CloudWatch:
@@ -46,7 +53,13 @@ class CloudWatch:
                 where=f"cloudwatch:{address}",
                 mend="1-255 letters, digits and . - _ / # :, not beginning with AWS/ or a colon",
             )
-        return cls(address, outside.aws)
+        own = options_of(outside.options, ("cloudwatch", f"cloudwatch:{address}"))
+        return cls(
+            address,
+            outside.aws,
+            by_account="account" in own.dimensions,
+            by_region="region" in own.dimensions,
+        )
 
     @property
     def target(self) -> str:
@@ -56,15 +69,19 @@ class CloudWatch:
     def batches(self, alerts: Sequence[Alert]) -> Iterator[Sequence[Alert]]:
         """See `Emitter`."""
         batch: list[Alert] = []
-        sizes: dict[Dimensions, int] = {}
+        metrics: set[Metric] = set()
+        size = 0
         for alert in sorted(alerts, key=lambda one: (one.detector, one.severity, one.key)):
-            new = {sizes_of: _size(sizes_of) for sizes_of in _dimension_sets(alert)}
-            merged = sizes | new
-            if batch and (len(merged) > MAX_DATUMS or sum(merged.values()) > MAX_BYTES):
+            new = set(self._metrics(alert)) - metrics
+            more = sum(map(_size, new))
+            if batch and (len(metrics) + len(new) > MAX_DATUMS or size + more > MAX_BYTES):
                 yield batch
-                batch, merged = [], new
+                batch, metrics, size = [], set(), 0
+                new = set(self._metrics(alert))
+                more = sum(map(_size, new))
             batch.append(alert)
-            sizes = merged
+            metrics |= new
+            size += more
         if batch:
             yield batch
 
@@ -72,24 +89,20 @@ class CloudWatch:
         """See `Emitter`."""
         # An update tells of an anomaly that was counted when it was new.
         counts = Counter(
-            dimensions
-            for alert in alerts
-            if not alert.is_update
-            for dimensions in _dimension_sets(alert)
+            metric for alert in alerts if not alert.is_update for metric in self._metrics(alert)
         )
         if counts:
-            busy = self._put([_datum("Anomalies", n, sets) for sets, n in sorted(counts.items())])
+            busy = self._put([_datum(*metric, n) for metric, n in sorted(counts.items())])
             if busy is not None:
                 return [busy] * len(alerts)
         return [Outcome("sent")] * len(alerts)
 
     def finish(self, run: Run) -> None:
         """Report that the run ended, how old the lake is, and zeros, so that alarms have data."""
-        zeros: list[Dimensions] = [(), *((("Severity", severity),) for severity in SEVERITIES)]
-        datums = [_datum("Anomalies", 0, dimensions) for dimensions in zeros]
-        datums.append(_datum("RunSucceeded", 1, ()))
+        datums = [_datum(*metric, 0) for metric in _zeros(run)]
+        datums.append(_datum("RunSucceeded", (), 1))
         if run.lake_lag_minutes is not None:
-            datums.append(_datum("LakeLagMinutes", run.lake_lag_minutes, (), unit="None"))
+            datums.append(_datum("LakeLagMinutes", (), run.lake_lag_minutes, unit="None"))
         for attempt in range(1, amazon.ATTEMPTS):
             if self._put(datums) is None:
                 return
@@ -97,11 +110,31 @@ class CloudWatch:
         with aws_errors(self.target, EMIT):
             self._request(datums)
 
-    def preview(self, alerts: Sequence[Alert]) -> str:
+    def preview(self, alerts: Sequence[Alert], run: Run) -> str:
         """See `Emitter`."""
-        sets = {dimensions for alert in alerts for dimensions in _dimension_sets(alert)}
-        sets |= {(), *((("Severity", severity),) for severity in SEVERITIES)}
-        return f"would write {len(sets) + 2} metrics (each distinct one is billed)"
+        metrics = {metric for alert in alerts for metric in self._metrics(alert)}
+        metrics |= {*_zeros(run), ("RunSucceeded", ()), ("LakeLagMinutes", ())}
+        return f"would write {len(metrics)} metrics (each distinct one is billed)"
+
+    def _metrics(self, alert: Alert) -> list[Metric]:
+        """The metrics that an alert adds one to."""
+        if alert.stands_for:
+            return [metric for one in alert.stands_for for metric in self._metrics(one)]
+        if alert.kind == "test":
+            return [("TestMessages", ())]
+        severity = ("Severity", _value(alert.severity))
+        found: list[Dimensions] = [(), (severity,)]
+        if alert.incident is None:
+            found.append((("Detector", _value(alert.detector)), severity))
+        if self.by_account:
+            found += [
+                (("AccountId", _value(one.account_id)), severity)
+                for one in alert.accounts[:MAX_ACCOUNTS]
+            ]
+        if self.by_region and alert.aws_region:
+            found.append((("Region", _value(alert.aws_region)), severity))
+        name = "Anomalies" if alert.incident is None else "Incidents"
+        return [(name, dimensions) for dimensions in found]
 
     def _put(self, datums: list[Datum]) -> Outcome | None:
         """Send metrics; returns None when they are in, else that the service is busy."""
@@ -126,13 +159,18 @@ class CloudWatch:
         )
 
 
-def _dimension_sets(alert: Alert) -> tuple[Dimensions, Dimensions, Dimensions]:
-    severity = ("Severity", ascii_line(alert.severity, _VALUE_CHARACTERS))
-    detector = ("Detector", ascii_line(alert.detector, _VALUE_CHARACTERS).strip() or "unnamed")
-    return (), (severity,), (detector, severity)
+def _zeros(run: Run) -> list[Metric]:
+    """What a quiet run says of."""
+    sets: list[Dimensions] = [(), *((("Severity", severity),) for severity in SEVERITIES)]
+    names = ("Anomalies", "Incidents") if run.has_incidents else ("Anomalies",)
+    return [(name, dimensions) for name in names for dimensions in sets]
 
 
-def _datum(name: str, value: float, dimensions: Dimensions, *, unit: str = "Count") -> Datum:
+def _value(text: str) -> str:
+    return ascii_line(text, _VALUE_CHARACTERS).strip() or "unnamed"
+
+
+def _datum(name: str, dimensions: Dimensions, value: float, *, unit: str = "Count") -> Datum:
     return {
         "MetricName": name,
         "Dimensions": [{"Name": key, "Value": text} for key, text in dimensions],
@@ -141,6 +179,6 @@ def _datum(name: str, value: float, dimensions: Dimensions, *, unit: str = "Coun
     }
 
 
-def _size(dimensions: Dimensions) -> int:
+def _size(metric: Metric) -> int:
     """Bytes of a datum in a request, at most: a character may take three when it is escaped."""
-    return 400 + sum(100 + 3 * len(text) for _, text in dimensions)
+    return 400 + sum(100 + 3 * len(text) for _, text in metric[1])

@@ -1,4 +1,4 @@
-"""Each anomaly to each target once, kept until the target acknowledged it.
+"""What became of each alert at each target, kept in the lake.
 
 What a target acknowledges is journaled after every call, before the next one is made, and folded
 into the table `outbox` at the end or at the next start: a kill repeats at most one call.
@@ -11,200 +11,95 @@ import hashlib
 import json
 import time
 import uuid
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
 
-from ctanalytics import aws as amazon
-from ctanalytics.emitters.base import Alert, Emitter, Outcome, moment
-from ctanalytics.findings import OUTBOX, severity_rank
+from ctanalytics.emitters.base import Alert, Key, Outcome, moment
+from ctanalytics.emitters.deciding import GIVE_UP_AFTER, Decisions
+from ctanalytics.findings import OUTBOX
 from ctanalytics.lake.lake import Lake
-
-GIVE_UP_AFTER: Final = 5
-"""Runs in which a target refused an alert, after which it is not offered again."""
-
-BUSY_TRIES: Final = 6
-"""Calls with the same alerts while a target answers that it is busy."""
-
-REVISED: Final = "revision of an alert already sent"
-BACKFILL: Final = "backfill: it ended long before it was detected"
-SUPERSEDED: Final = "another anomaly took it over"
-WITHDRAWN: Final = "withdrawn before it was sent"
 
 Row = dict[str, Any]
 """One row of the table `outbox`."""
 
-
-@dataclass(frozen=True, slots=True)
-class Handled:
-    """The newest outbox row of one state and revision of an anomaly, at one target."""
-
-    state: str
-    revision: int
-    outcome: str
-    reason: str | None
-    attempts: int
+SUMMARISED: Final = "told in a summary of several"
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What is sent at all."""
-
-    min_severity: str
-    backfill: dt.timedelta
-    include_backfill: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Decisions:
-    """What to do about all anomalies at one target."""
-
-    send: list[Alert]
-    """The most severe first, then in the order they were detected."""
-    attempts: dict[tuple[str, str, int], int]
-    """Runs before this one that tried to send an alert and were refused."""
-    suppress: list[tuple[Alert, str]]
-    """With the reason."""
-    already: int
-    """Sent or suppressed in an earlier run, or given up."""
+def answered(
+    target: str, alert: Alert, outcome: Outcome, attempts: Mapping[Key, int], now: dt.datetime
+) -> list[Row]:
+    """Return the rows of an alert that a target took or refused; a summary has one for each."""
+    return [
+        _answered(target, one, outcome, attempts.get(one.key, 0) + 1, now)
+        | ({"reason": outcome.reason or SUMMARISED} if alert.stands_for else {})
+        for one in alert.stands_for or (alert,)
+    ]
 
 
-def decide(
-    alerts: Iterable[Alert], handled: Mapping[str, Sequence[Handled]], policy: Policy
-) -> Decisions:
-    """Compare the newest revisions of anomalies with what a target was told.
-
-    Args:
-        handled: by anomaly id.
-    """
-    found = Decisions([], {}, [], 0)
-    already = 0
-    for alert in alerts:
-        if severity_rank(alert.severity) < severity_rank(policy.min_severity):
-            continue  # not recorded: a later run may ask for less severe ones
-        rows = handled.get(alert.anomaly_id, ())
-        own = next((row for row in rows if (row.state, row.revision) == alert.key[1:]), None)
-        if own is not None and _is_settled(own, policy):
-            already += 1
-            continue
-        reason = _reason_against(alert, rows, policy)
-        if reason is not None:
-            found.suppress.append((alert, reason))
-            continue
-        told = any(row.outcome == "sent" for row in rows)
-        found.send.append(replace(alert, is_update=told))
-        if own is not None and own.outcome == "failed":
-            found.attempts[alert.key] = own.attempts
-    found.send.sort(key=lambda one: (-severity_rank(one.severity), one.detected_at, one.anomaly_id))
-    return replace(found, already=already)
-
-
-def _is_settled(row: Handled, policy: Policy) -> bool:
-    if row.outcome == "failed":
-        return row.attempts >= GIVE_UP_AFTER
-    # What was held back as backfill is wanted after all.
-    return not (policy.include_backfill and row.outcome == "suppressed" and row.reason == BACKFILL)
-
-
-def _reason_against(alert: Alert, rows: Sequence[Handled], policy: Policy) -> str | None:
-    told = any(row.outcome == "sent" for row in rows)
-    if any(row.outcome == "sent" and row.state == alert.state for row in rows):
-        return REVISED
-    if alert.superseded_by is not None:
-        return SUPERSEDED
-    if alert.state == "withdrawn" and not told:
-        return WITHDRAWN
-    ended_ago = alert.detected_at - alert.ended_at if alert.ended_at else dt.timedelta()
-    if ended_ago > policy.backfill and not (policy.include_backfill or told):
-        return BACKFILL
-    return None
-
-
-@dataclass
-class Tally:
-    """Counts of one delivery."""
-
-    sent: int = 0
-    failed: int = 0
-    """Refused for good, or still busy after all tries."""
-    last_reason: str = ""
-
-
-def deliver(
-    emitter: Emitter,
-    decisions: Decisions,
-    journal: Callable[[list[Row]], None],
-    *,
-    tally: Tally,
-    now: dt.datetime,
-    pause: Callable[[int], None] = amazon.pause,
-) -> None:
-    """Send what was decided, journaling each call's outcomes before the next call.
-
-    A busy target is asked again with what it didn't take; what is still left after that stays
-    pending for the next run, unrecorded.
-
-    Raises:
-        EmitError: the target as a whole can't be reached; `tally` holds what was done before.
-    """
-    calls: deque[tuple[Sequence[Alert], int]] = deque(
-        (batch, 1) for batch in emitter.batches(decisions.send)
-    )
-    while calls:
-        batch, number = calls.popleft()
-        outcomes = list(zip(batch, emitter.send(batch), strict=True))
-        settled = [pair for pair in outcomes if pair[1].verdict in ("sent", "refused")]
-        if settled:
-            journal([_row(emitter.target, *pair, decisions.attempts, now) for pair in settled])
-        for _, outcome in outcomes:
-            tally.sent += outcome.verdict == "sent"
-            tally.failed += outcome.verdict == "refused"
-            tally.last_reason = outcome.reason or tally.last_reason
-        apart = [alert for alert, outcome in outcomes if outcome.verdict == "apart"]
-        calls.extendleft(([alert], 1) for alert in reversed(apart))
-        busy = [alert for alert, outcome in outcomes if outcome.verdict == "retry"]
-        if busy and number == BUSY_TRIES:
-            tally.failed += len(busy)
-        elif busy:
-            pause(number)
-            calls.appendleft((busy, number + 1))
-
-
-def _row(
-    target: str,
-    alert: Alert,
-    outcome: Outcome,
-    attempts: Mapping[tuple[str, str, int], int],
-    now: dt.datetime,
-) -> Row:
+def _answered(target: str, alert: Alert, outcome: Outcome, attempts: int, now: dt.datetime) -> Row:
     sent = outcome.verdict == "sent"
-    return _outbox_row(
-        alert,
+    refused = "dead_letter" if attempts >= GIVE_UP_AFTER else "failed"
+    return _row(
         target,
-        "sent" if sent else "failed",
-        reason=None if sent else outcome.reason,
-        attempts=attempts.get(alert.key, 0) + 1,
+        alert,
+        "sent" if sent else refused,
+        None if sent else outcome.reason,
+        attempts=attempts,
         message_id=outcome.message_id,
         now=now,
     )
 
 
-def suppressed_row(target: str, alert: Alert, reason: str, now: dt.datetime) -> Row:
-    """Return the outbox row of an alert that is not sent."""
-    return _outbox_row(alert, target, "suppressed", reason=reason, attempts=0, now=now)
+def at_the_start(target: str, decisions: Decisions, now: dt.datetime) -> list[Row]:
+    """Return what is to be recorded before anything is sent: what waits, and what never goes."""
+    rows = [_row(target, *pair, now=now) for pair in _new(decisions)]
+    return [
+        row
+        | {
+            "attempts": decisions.attempts.get(
+                (row["anomaly_id"], row["state"], row["revision"]), 0
+            )
+        }
+        for row in rows
+    ]
 
 
-def _outbox_row(
-    alert: Alert,
+def _new(decisions: Decisions) -> Iterator[tuple[Alert, str, str | None]]:
+    """What the outbox does not say yet: alert, outcome, reason."""
+    for alert, reason in decisions.suppress:
+        yield alert, "suppressed", reason
+    for alert, reason in decisions.hold:
+        if decisions.waiting.get(alert.key) != reason:
+            yield alert, "pending", reason
+    for alert in decisions.send:
+        if alert.key not in decisions.waiting:
+            yield alert, "pending", None
+
+
+def left_over(
+    target: str, decisions: Decisions, settled: frozenset[Key], reason: str, now: dt.datetime
+) -> list[Row]:
+    """Return the rows of what was to be sent and was neither taken nor refused, with the reason."""
+    return [
+        _row(
+            target, alert, "pending", reason, attempts=decisions.attempts.get(alert.key, 0), now=now
+        )
+        for alert in decisions.send
+        if alert.key not in settled and decisions.waiting.get(alert.key) != reason
+    ]
+
+
+def _row(
     target: str,
+    alert: Alert,
     outcome: str,
-    *,
     reason: str | None,
-    attempts: int,
+    *,
     now: dt.datetime,
+    attempts: int = 0,
     message_id: str | None = None,
 ) -> Row:
     return {

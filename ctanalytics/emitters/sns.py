@@ -11,13 +11,15 @@ from ctanalytics import aws as amazon
 from ctanalytics import untrusted
 from ctanalytics.aws_errors import EMIT, aws_errors, explain, throttled
 from ctanalytics.emitters.base import Alert, Outcome, Outside, Run
-from ctanalytics.emitters.message import SCHEMA, ascii_line, body, subject
+from ctanalytics.emitters.document import SCHEMA
+from ctanalytics.emitters.message import ascii_line, body, subject
 from ctanalytics.errors import UsageError
 from ctanalytics.settings import Aws
 
-MAX_ENTRIES: Final = 10  # of one PublishBatch
+ENTRIES: Final = 5
+"""Of one PublishBatch. AWS takes 10; a kill right after a call repeats its messages, and so half."""
 MAX_BYTES: Final = 262_144  # of one batch, and so of one message: bodies and attributes
-_RESERVE: Final = 1_024  # of a message: its attributes (at most 8 x 100), subject and id
+_RESERVE: Final = 2_048  # of a message: its attributes (at most 10 x 130), subject and id
 _ARN = re.compile(
     r"arn:[a-z-]+:sns:(?P<region>[a-z0-9-]+):\d{12}:(?P<name>[A-Za-z0-9_-]{1,256}(?:\.fifo)?)"
 )
@@ -53,7 +55,7 @@ class Sns:
         size = 0
         for alert in alerts:
             more = _size(self._entry(alert, 0))
-            if batch and (len(batch) == MAX_ENTRIES or size + more > MAX_BYTES):
+            if batch and (len(batch) == ENTRIES or size + more > MAX_BYTES):
                 yield batch
                 batch, size = [], 0
             batch.append(alert)
@@ -81,7 +83,7 @@ class Sns:
     def finish(self, run: Run) -> None:
         """See `Emitter`."""
 
-    def preview(self, alerts: Sequence[Alert]) -> str:
+    def preview(self, alerts: Sequence[Alert], run: Run) -> str:  # noqa: ARG002
         """See `Emitter`."""
         calls = sum(1 for _ in self.batches(alerts))
         return f"would publish {len(alerts)} messages in {calls} calls"
@@ -96,7 +98,7 @@ class Sns:
         if self.arn.endswith(".fifo"):
             # One anomaly's states arrive in their order; others don't wait for it.
             entry["MessageGroupId"] = alert.anomaly_id
-            entry["MessageDeduplicationId"] = ":".join(map(str, alert.key))
+            entry["MessageDeduplicationId"] = alert.alert_id
         return entry
 
     def _client(self) -> Any:
@@ -106,10 +108,13 @@ class Sns:
 
 def _attributes(alert: Alert) -> dict[str, dict[str, str]]:
     """At most ten, or SQS with raw delivery would drop the message."""
+    account = alert.account
     texts = {
         "severity": alert.severity,
         "detector": alert.detector,
         "account_id": alert.account_id,
+        "account_name": account.account_name if account else None,
+        "environment": account.environment if account else None,
         "region": alert.aws_region,
         "event_source": alert.event_source,
         "state": alert.state,

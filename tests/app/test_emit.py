@@ -17,13 +17,14 @@ from typing import Any
 import pytest
 
 from ctanalytics.app.emit import EmitResult, TargetResult, emit
-from ctanalytics.emitters.outbox import BACKFILL, GIVE_UP_AFTER, REVISED
+from ctanalytics.emitters.deciding import BACKFILL, GIVE_UP_AFTER, REVISED
+from ctanalytics.emitters.sns import ENTRIES
 from ctanalytics.errors import EmitError, LakeMissing, SettingsError, UsageError
 from ctanalytics.lake.lake import Lake
 from ctanalytics.settings import Emit, Settings
 from tests.aws_server import Server, aws_server, environment, sns_error
 from tests.emitters import alerts
-from tests.emitters.alerts import NOW, add, outbox, row
+from tests.emitters.alerts import NOW, add, deliveries, outbox, row
 from tests.emitters.test_cloudwatch import NAMESPACE, sums
 from tests.emitters.test_sns import entries_failed, topic
 
@@ -201,9 +202,15 @@ def test_a_refused_alert_is_tried_in_later_runs_and_given_up_at_last(
         result = to(lake, f"sns:{at.arn}")
         assert counts(result.targets[0]) == (0, 0, 1, 1)
         assert not result.complete
-    assert counts(to(lake, f"sns:{at.arn}").targets[0]) == (0, 0, 0, 2)
-    failed = [one["attempts"] for one in outbox(lake) if one["outcome"] == "failed"]
-    assert sorted(failed) == list(range(1, GIVE_UP_AFTER + 1))
+    last = to(lake, f"sns:{at.arn}")
+    assert counts(last.targets[0]) == (0, 0, 0, 1)
+    assert (last.targets[0].dead, last.complete) == (1, False)
+    refused = [(one["outcome"], one["attempts"]) for one in outbox(lake) if one["attempts"] > 1]
+    failed = [("failed", number) for number in range(2, GIVE_UP_AFTER)]
+    assert sorted(refused) == [("dead_letter", GIVE_UP_AFTER), *failed]
+    server.disturb.clear()
+    assert counts(to(lake, f"sns:{at.arn}", retry=True).targets[0]) == (1, 0, 0, 1)
+    assert deliveries(lake)[first] == ("sent", None, GIVE_UP_AFTER + 1)
 
 
 def test_a_busy_target_keeps_what_it_took_and_gets_the_rest_next_time(
@@ -275,7 +282,7 @@ def test_a_kill_between_send_and_journal_repeats_at_most_that_call(
     arrived = Counter(message["Subject"].split()[-1] for message in at.received())
     assert set(arrived) == set(names)
     repeated = {name for name, times in arrived.items() if times > 1}
-    assert len(repeated) == 10
+    assert len(repeated) == ENTRIES
     assert max(arrived.values()) == 2
     assert [one["outcome"] for one in outbox(lake)] == ["sent"] * 25
     assert list(lake.store.list("journal/")) == []
@@ -312,10 +319,10 @@ def test_an_outage_in_mid_run_keeps_what_was_acknowledged(tmp_path: Path, server
 
     server.disturb.append(revoke)
     result = to(lake, f"sns:{at.arn}")
-    assert counts(result.targets[0]) == (10, 0, 5, 0)
+    assert counts(result.targets[0]) == (5, 0, 10, 0)
     assert "sns:Publish" in str(result.targets[0].reason)
     server.disturb.clear()
-    assert counts(to(lake, f"sns:{at.arn}").targets[0]) == (5, 0, 0, 10)
+    assert counts(to(lake, f"sns:{at.arn}").targets[0]) == (10, 0, 0, 5)
     assert set(Counter(m["Subject"] for m in at.received()).values()) == {1}
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from ctanalytics.emitters.base import Alert, alert_from
+from ctanalytics.emitters.base import Alert, alert_from, incident_from
 from ctanalytics.findings import ANOMALIES
 from ctanalytics.lake.lake import Lake
+from ctanalytics.records.incidents import INCIDENTS
 
 NOW = dt.datetime(2024, 5, 2, 6, 0, tzinfo=dt.UTC)
 
@@ -57,17 +58,60 @@ def row(name: str = "a", **columns: Any) -> dict[str, Any]:
     return found | columns
 
 
-def alert(name: str = "a", **columns: Any) -> Alert:
-    """The same as an alert; `is_update` may be given too."""
-    update = columns.pop("is_update", False)
-    found = row(name, **columns)
+def alert(name: str = "a", **fields: Any) -> Alert:
+    """The same as an alert; fields that are no columns of the table may be given too."""
+    columns = row(name).keys() & fields.keys()
+    found = row(name, **{column: fields.pop(column) for column in columns})
     del found["series_key"]
-    made = alert_from(found)
-    return made if not update else Alert(**{**_fields(made), "is_update": True})
+    return replace(alert_from(found), **fields)
 
 
-def _fields(made: Alert) -> Mapping[str, Any]:
-    return {name: getattr(made, name) for name in Alert.__slots__}
+def incident_row(name: str = "i", **columns: Any) -> dict[str, Any]:
+    """One row of the incidents table: open since two hours, of the anomalies a and b."""
+    found: dict[str, Any] = {
+        "incident_id": hashlib.sha256(name.encode()).hexdigest()[:32],
+        "state": "open",
+        "revision": 1,
+        "superseded_by": None,
+        "closed_because": None,
+        "severity": "high",
+        "first_severity": "high",
+        "escalated_at": None,
+        "score": 20.5,
+        "p_value": 3e-21,
+        "started_at": NOW - dt.timedelta(hours=3),
+        "ended_at": None,
+        "opened_at": NOW,
+        "detected_at": NOW,
+        "title": f"ci does what it never did ({name})",
+        "story": "ci called RunInstances 214 times.\nThen it made a key.",
+        "next_steps": ["Ask who runs ci.", "Look at the new key."],
+        "anomaly_ids": [row(member)["anomaly_id"] for member in "ab"],
+        "detectors": ["call_rate", "sigma"],
+        "kinds": ["surge", "rule"],
+        "linked_by": ["principal"],
+        "account_ids": ["111122223333", "444455556666"],
+        "account_names": ["payments", "444455556666"],
+        "aws_regions": ["eu-west-1"],
+        "principal_arns": ["arn:aws:iam::111122223333:role/ci"],
+        "people": ["alice.smith"],
+        "access_key_ids": ["ASIAIOSFODNN7EXAMPLE"],
+        "networks": ["203.0.113.0/24"],
+        "apis": ["ec2.amazonaws.com:RunInstances", "iam.amazonaws.com:CreateAccessKey"],
+        "tactics": ["persistence"],
+        "techniques": ["T1098.001"],
+        "lanes": json.dumps([{"tactic": "persistence", "techniques": ["T1098.001"]}]),
+        "event_ids": [f"{number:036}" for number in range(3)],
+        "events": 215,
+    }
+    unknown = columns.keys() - found.keys()
+    assert not unknown, f"no such columns: {unknown}"
+    return found | columns
+
+
+def incident(name: str = "i", **columns: Any) -> Alert:
+    """The same as an alert."""
+    return incident_from(incident_row(name, **columns))
 
 
 def lake(place: Path | str, *rows: dict[str, Any]) -> Lake:
@@ -83,8 +127,25 @@ def add(made: Lake, *rows: dict[str, Any]) -> None:
         made.append("anomalies", pa.Table.from_pylist(list(rows), schema=ANOMALIES))
 
 
+def add_incidents(made: Lake, *rows: dict[str, Any]) -> None:
+    """Append incidents to a lake."""
+    made.append("incidents", pa.Table.from_pylist(list(rows), schema=INCIDENTS))
+
+
 def outbox(made: Lake) -> list[dict[str, Any]]:
-    """All rows of the outbox, in the order of their anomalies."""
+    """The rows of the outbox that are no mere intention, in the order of their anomalies."""
+    return [one for one in outbox_rows(made) if one["outcome"] != "pending"]
+
+
+def outbox_rows(made: Lake) -> list[dict[str, Any]]:
+    """All rows of the outbox."""
     with made.engine() as engine:
         found = engine.sql('select * from lake.outbox order by target, "at", anomaly_id, revision')
     return found.to_pylist()
+
+
+def deliveries(made: Lake) -> dict[str, tuple[str, str | None, int]]:
+    """What became of each anomaly, at any target: outcome, reason, attempts."""
+    with made.engine() as engine:
+        rows = engine.sql("select * from deliveries order by handled_at, revision").to_pylist()
+    return {one["anomaly_id"]: (one["outcome"], one["reason"], one["attempts"]) for one in rows}

@@ -12,7 +12,7 @@ import pytest
 from ctanalytics.emitters import parse_target
 from ctanalytics.emitters.base import Alert, Emitter, Outside, Run
 from ctanalytics.emitters.cloudwatch import MAX_DATUMS
-from ctanalytics.emitters.outbox import Decisions, Tally, deliver
+from ctanalytics.emitters.delivery import Tally, deliver
 from ctanalytics.errors import EmitError, SettingsError
 from ctanalytics.settings import Aws
 from tests.aws_server import Server, aws_server, json_error
@@ -28,14 +28,14 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def emitter() -> Emitter:
-    return parse_target(f"cloudwatch:{NAMESPACE}", Outside(Aws(), io.StringIO()))
+    return parse_target(f"cloudwatch:{NAMESPACE}", Outside(Aws(), io.StringIO())).emitter
 
 
 def put(*alerts: Alert) -> tuple[Tally, int]:
     """Deliver; returns the tally and the number of calls."""
     tally = Tally()
     calls: list[Any] = []
-    deliver(emitter(), Decisions(list(alerts), {}, [], 0), calls.append, tally=tally, now=NOW)
+    deliver(emitter(), alerts, {}, calls.append, tally=tally, now=NOW)
     return tally, len(calls)
 
 
@@ -168,4 +168,4 @@ def test_without_a_region_the_mend_says_so(server: Server, monkeypatch: pytest.M
 
 def test_the_preview_counts_the_metrics_that_are_billed() -> None:
     # [], 5 severities, (call_rate, high), RunSucceeded, LakeLagMinutes
-    assert emitter().preview([alert("a"), alert("b")]).startswith("would write 9 metrics")
+    assert emitter().preview([alert("a"), alert("b")], Run(NOW)).startswith("would write 9 metrics")

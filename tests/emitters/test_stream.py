@@ -17,12 +17,12 @@ from tests.emitters.alerts import NOW, alert
 
 
 def to_file(path: Path) -> Emitter:
-    return parse_target(f"file:{path}", Outside(Aws(), io.StringIO()))
+    return parse_target(f"file:{path}", Outside(Aws(), io.StringIO())).emitter
 
 
 def test_standard_output_gets_a_line_of_ascii_for_each() -> None:
     out = io.StringIO()
-    emitter = parse_target("stdout", Outside(Aws(), out))
+    emitter = parse_target("stdout", Outside(Aws(), out)).emitter
     outcomes = emitter.send([alert("a", title="\x1b[31mä\n"), alert("b")])
     assert [outcome.verdict for outcome in outcomes] == ["sent", "sent"]
     assert out.getvalue().isascii()

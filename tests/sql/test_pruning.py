@@ -41,6 +41,7 @@ NOT_OF_EVENTS = {
     "account_directory",
     "anomalies",
     "aws_insights",
+    "deliveries",
     "duplicate_trails",
     "error_classes",
     "incident_members",

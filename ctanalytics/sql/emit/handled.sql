@@ -1,18 +1,28 @@
--- What became of each state and revision of an anomaly at one target.
+-- What became of each state and revision of an anomaly or incident at one target.
 -- grain:  anomaly_id, state, revision
--- reads:  lake.outbox
--- units:  attempts: runs that tried to send it
--- params: target (as the user wrote it)
+-- reads:  deliveries, lake.incidents
+-- units:  attempts: runs in which the target took or refused it; severity: of an incident, in that
+-- revision; at UTC
+-- params: target (as the outbox calls it)
+with graveness as (
+    select
+        incident_id,
+        revision,
+        max_by(severity, detected_at) as severity
+    from lake.incidents
+    group by incident_id, revision
+)
 select
-    anomaly_id,
-    state,
-    revision,
-    outcome,
-    reason,
-    attempts
-from lake.outbox
-where target = $target
-qualify row_number() over (
-    partition by anomaly_id, state, revision
-    order by "at" desc, attempts desc
-) = 1
+    deliveries.anomaly_id,
+    deliveries.state,
+    deliveries.revision,
+    deliveries.outcome,
+    deliveries.reason,
+    deliveries.attempts,
+    deliveries.handled_at as "at",
+    graveness.severity
+from deliveries
+left join graveness
+    on graveness.incident_id = deliveries.anomaly_id
+    and graveness.revision = deliveries.revision
+where deliveries.target = $target

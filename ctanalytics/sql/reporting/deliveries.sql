@@ -1,17 +1,17 @@
 -- What became of each anomaly at each target; the newest word counts.
 -- grain:  anomaly_id, target
--- reads:  lake.outbox
+-- reads:  deliveries
 -- units:  attempts: count; handled_at UTC
 select
-    outbox.anomaly_id,
-    outbox.target,
-    outbox.outcome,
-    outbox.reason,
-    outbox.attempts,
-    outbox.at as handled_at
-from lake.outbox as outbox
+    deliveries.anomaly_id,
+    deliveries.target,
+    deliveries.outcome,
+    deliveries.reason,
+    deliveries.attempts,
+    deliveries.handled_at
+from deliveries
 qualify row_number() over (
-    partition by outbox.anomaly_id, outbox.target
-    order by outbox.at desc, outbox.revision desc, outbox.outcome
+    partition by deliveries.anomaly_id, deliveries.target
+    order by deliveries.handled_at desc, deliveries.revision desc, deliveries.outcome
 ) = 1
-order by outbox.anomaly_id, outbox.target
+order by deliveries.anomaly_id, deliveries.target
