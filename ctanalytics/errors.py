@@ -8,6 +8,7 @@ CtanalyticsError                 exit 1
 │   └── SourceDenied             credentials are missing or don't allow it
 ├── LakeError                    the lake can't be opened, read or written
 │   ├── LakeMissing              no lake at this place
+│   ├── LakeBusy                 another process holds what this one needs
 │   ├── LakeNewer                written by a newer ctanalytics
 │   └── LakeUnsafe               the store can't promise put-if-absent
 ├── QueryError                   SQL that is wrong, or more than reading
@@ -80,6 +81,10 @@ class LakeMissing(LakeError):
 
 
 class LakeNewer(LakeError):
+class LakeBusy(LakeError):
+    """Another process is at work on the same, and holds its lease."""
+
+
     """The lake was written by a newer ctanalytics."""
 
 

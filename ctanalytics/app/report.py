@@ -64,7 +64,7 @@ def report(
         files=sum(table.files for table in found.tables),
     )
     with here.engine() as engine:
-        since, until = _span(
+        since, until = span_of(
             since, until, newest=sections.newest_event(engine), now=now, days=settings.detect.days
         )
         document = sections.document(
@@ -89,7 +89,7 @@ def report(
     )
 
 
-def _span(
+def span_of(
     since: dt.datetime | None,
     until: dt.datetime | None,
     *,

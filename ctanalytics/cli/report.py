@@ -23,6 +23,12 @@ def report(
     since: Annotated[str | None, typer.Option(help="From this time on (UTC).")] = None,
     until: Annotated[str | None, typer.Option(help="Before this time (UTC).")] = None,
     top: Annotated[int | None, typer.Option(help="Rows of each table.", min=1)] = None,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format", help="html: the files; text: a plain mail of a few kB to standard output."
+        ),
+    ] = "html",
     json: Annotated[bool, typer.Option("--json", help="Print where it lies as JSON.")] = False,
 ) -> None:
     """Write what happened in a day or a span as one HTML page, Markdown and JSON.
@@ -47,6 +53,17 @@ def report(
         else (moment(since, "--since"), moment(until, "--until"))
     )
     settings = console.settings_from({"lake": lake, "report.top": top})
+    if form not in ("html", "text"):
+        raise UsageError(f"there is no format {form!r}", where="--format", mend="use html or text")
+    if form == "text":
+        from ctanalytics.app.digest import digest
+
+        text = digest(console.lake_of(settings), settings=settings, since=start, until=end)
+        if json:
+            console.emit_json({"text": text})
+        else:
+            console.raw(text)
+        return
     result = run(
         console.lake_of(settings), settings=settings, output=output, since=start, until=end
     )

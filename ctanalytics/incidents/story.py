@@ -73,7 +73,7 @@ def story(scene: Scene, *, as_grave: int, days: int) -> str:
         as_grave: incidents of the days before that were as grave or graver.
     """
     told = _chosen(scene.anomalies)
-    lines = [untrusted.one_line(one["explanation"], limit=600) for one in told]
+    lines = [_sentence(untrusted.one_line(one["explanation"], limit=600)) for one in told]
     left_out = len(scene.anomalies) - len(told)
     if left_out:
         lines.append(f"{left_out} more anomal{'y' if left_out == 1 else 'ies'} belong to it.")
@@ -100,6 +100,11 @@ def next_steps(scene: Scene) -> list[str]:
     if scene.event_ids:
         steps.append(f"ctanalytics show {untrusted.shell_word(scene.event_ids[0])}")
     return steps
+
+
+def _sentence(text: str) -> str:
+    """Begin with a capital letter, unless a name is what the text begins with."""
+    return text[:1].upper() + text[1:] if text.startswith(("role ", "user ", "the ")) else text
 
 
 def _chosen(anomalies: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

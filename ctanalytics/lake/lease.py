@@ -16,7 +16,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
-from ctanalytics.errors import LakeError
+from ctanalytics.errors import LakeBusy, LakeError
 from ctanalytics.lake.store import Store
 
 TTL_SECONDS: Final = 60.0
@@ -87,13 +87,13 @@ class Lease:
         """Take a lease, waiting for a live holder.
 
         Raises:
-            LakeError: it was held all the time.
+            LakeBusy: it was held all the time.
         """
         until = time.monotonic() + wait_seconds
         lease = cls(store, name, owner())
         while not lease._try():
             if time.monotonic() >= until:
-                raise LakeError(
+                raise LakeBusy(
                     f"another process has held the lease {name} for {wait_seconds:.0f} s",
                     where=f"{store.uri}/{lease.path}",
                     mend="wait until it ends, or stop it",

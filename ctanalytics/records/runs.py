@@ -8,8 +8,9 @@ import pyarrow as pa
 
 from ctanalytics.records.schema import TEXT, TIMESTAMP
 
-RUN_STATES: Final = ("running", "done", "part", "failed", "skipped")
-"""part: something of it is left for the next run; skipped: there was nothing to do, or no use."""
+RUN_STATES: Final = ("running", "done", "part", "failed", "skipped", "stopped")
+"""part: something of it is left for the next night; skipped: there was nothing to do; stopped: by
+Ctrl-C or SIGTERM. What was killed stays running."""
 
 NIGHT: Final = "night"
 """The step that stands for the run as a whole."""

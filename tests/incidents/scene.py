@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ctanalytics.app.incidents.build import BuildResult, build_incidents
+from ctanalytics.app.incidents.build import IncidentsResult, build_incidents
 from ctanalytics.findings import ANOMALIES, anomaly_id
 from ctanalytics.lake.lake import Lake
 from ctanalytics.records import schema
@@ -106,7 +106,7 @@ def add(made: Lake, *anomalies: Mapping[str, Any]) -> None:
     made.append("anomalies", pa.Table.from_pylist([dict(row) for row in anomalies], ANOMALIES))
 
 
-def build(made: Lake, now: dt.datetime = NIGHT, **settings: Any) -> BuildResult:
+def build(made: Lake, now: dt.datetime = NIGHT, **settings: Any) -> IncidentsResult:
     return build_incidents(made, settings=Settings(**settings), now=now)
 
 

@@ -17,7 +17,7 @@ from ctanalytics.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class BuildResult:
+class IncidentsResult:
     """What became of incidents."""
 
     anomalies: int
@@ -33,7 +33,7 @@ class BuildResult:
 
 def build_incidents(
     lake: str | Path | Lake, *, settings: Settings | None = None, now: dt.datetime | None = None
-) -> BuildResult:
+) -> IncidentsResult:
     """Merge the anomalies of a lake into incidents and store what is new; twice adds nothing.
 
     Args:
@@ -54,7 +54,7 @@ def build_incidents(
         # Incidents first: anomalies whose traits are stored are not looked at again.
         here.append("incidents", found.rows)
         here.append("anomaly_traits", fresh)
-    return BuildResult(
+    return IncidentsResult(
         anomalies=len(pending),
         opened=found.opened,
         updated=found.updated,

@@ -1,0 +1,1 @@
+"""The night's work: its steps one after another, recorded, and safe to begin again."""
