@@ -34,8 +34,24 @@ with named as (
                 ),
                 regexp_extract_all(
                     concat_ws(' ', request_parameters, response_elements),
-                    '"(?:bucketName|instanceId|imageId|groupId|volumeId|snapshotId|vpcId|subnetId|networkInterfaceId|natGatewayId|internetGatewayId|vpcEndpointId|allocationId|resourceId|keyName|userName|roleName|groupName|policyName|instanceProfileName|accessKeyId|functionName|tableName|keyId|aliasName|secretId|parameterName|stackName|stackSetName|trailName|queueUrl|queueName|topicName|dBInstanceIdentifier|dBClusterIdentifier|dBSnapshotIdentifier|clusterName|cluster|service|repositoryName|logGroupName|alarmName|ruleName|hostedZoneId|distributionId|detectorId|loadBalancerName|autoScalingGroupName|domainName|jobName|configurationRecorderName)"\s*:\s*"[^"\\]+"'
-                )
+                    '"(?:bucketName|instanceId|imageId|groupId|volumeId|snapshotId|vpcId|subnetId|networkInterfaceId|natGatewayId|internetGatewayId|vpcEndpointId|allocationId|resourceId|keyName|userName|roleName|groupName|policyName|instanceProfileName|accessKeyId|functionName|tableName|keyId|aliasName|secretId|parameterName|stackName|stackSetName|trailName|queueUrl|queueName|topicName|dBInstanceIdentifier|dBClusterIdentifier|dBSnapshotIdentifier|clusterName|cluster|service|repositoryName|logGroupName|alarmName|ruleName|hostedZoneId|distributionId|detectorId|loadBalancerName|autoScalingGroupName|domainName|jobName|configurationRecorderName|routeTableId|networkAclId|launchTemplateId|launchTemplateName|transitGatewayId|fileSystemId|streamName|serviceName|clusterIdentifier|userPoolId|restApiId|apiId)"\s*:\s*"[^"\\]+"'
+                ),
+                -- Services that call what a request is about just `name`.
+                case
+                    when event_source in (
+                        'cloudtrail.amazonaws.com',
+                        'elasticloadbalancing.amazonaws.com',
+                        'events.amazonaws.com',
+                        'secretsmanager.amazonaws.com',
+                        'sns.amazonaws.com',
+                        'ssm.amazonaws.com',
+                        'states.amazonaws.com'
+                    )
+                        then regexp_extract_all(
+                            coalesce(request_parameters, ''), '"name"\s*:\s*"[^"\\]+"'
+                        )
+                    else []
+                end
             )
         ) as resources
     from events
