@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ctanalytics.app.hunt import HuntResult, hunt
     from ctanalytics.app.incidents.build import IncidentsResult, build_incidents
     from ctanalytics.app.ingest import IngestResult, ingest
+    from ctanalytics.app.investigate import InvestigateResult, investigate
     from ctanalytics.app.mark import MarkResult, mark
     from ctanalytics.app.nightly.run import NightlyResult, nightly
     from ctanalytics.app.query import query
@@ -47,6 +48,7 @@ _HOMES = {
     "HuntResult": "app.hunt",
     "IncidentsResult": "app.incidents.build",
     "IngestResult": "app.ingest",
+    "InvestigateResult": "app.investigate",
     "Lake": "lake.lake",
     "MarkResult": "app.mark",
     "NightlyResult": "app.nightly.run",
@@ -67,6 +69,7 @@ _HOMES = {
     "health": "app.health",
     "hunt": "app.hunt",
     "ingest": "app.ingest",
+    "investigate": "app.investigate",
     "mark": "app.mark",
     "nightly": "app.nightly.run",
     "query": "app.query",
@@ -90,6 +93,7 @@ __all__ = [
     "HuntResult",
     "IncidentsResult",
     "IngestResult",
+    "InvestigateResult",
     "Lake",
     "MarkResult",
     "NightlyResult",
@@ -111,6 +115,7 @@ __all__ = [
     "health",
     "hunt",
     "ingest",
+    "investigate",
     "mark",
     "nightly",
     "query",

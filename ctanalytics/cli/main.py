@@ -32,6 +32,7 @@ from ctanalytics.cli.incidents import build as incidents_build
 from ctanalytics.cli.incidents import list as incidents_list
 from ctanalytics.cli.incidents import show as incidents_show
 from ctanalytics.cli.ingest import ingest
+from ctanalytics.cli.investigate import investigate
 from ctanalytics.cli.lake import check, compact, expire, export, info, vacuum
 from ctanalytics.cli.mark import mark
 from ctanalytics.cli.nightly import nightly
@@ -180,6 +181,7 @@ app.command("connect")(command(connect, role_of="lake_aws"))
 accounts_app.command("sync")(command(accounts_sync.sync))
 accounts_app.command("import")(command(accounts_import.import_, role_of="lake_aws"))
 app.command("shell")(command(shell, role_of="lake_aws"))
+app.command("investigate")(command(investigate, role_of="lake_aws"))
 app.command("show")(command(show, role_of="lake_aws"))
 app.command("explain")(command(explain, role_of="lake_aws"))
 app.command("mark")(command(mark, role_of="lake_aws"))

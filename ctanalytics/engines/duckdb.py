@@ -62,8 +62,8 @@ class Engine:
     filesystem: Any = None  # an fsspec filesystem for lake files that are not local
     extra_views: Mapping[str, str] = field(default_factory=dict)
     filters: Mapping[str, str] = field(default_factory=dict)
-    """Of some tables only the rows for which this condition holds are there; it may read the
-    tables that come before."""
+    """Of some tables and views only the rows for which this condition holds are there; a table's may
+    read the tables that come before."""
     since: dt.datetime | None = None
     until: dt.datetime | None = None
     """Cut events, and all views of them, to these times (UTC, half-open); the chains of credentials
@@ -176,6 +176,8 @@ class Engine:
         for name in names:
             text = statements.statement(name)
             short = name.removeprefix("views/")
+            if short in self.filters and short not in self.tables:
+                text = f"select * from ({text}) where {self.filters[short]}"
             self._create_view(short, self._cut(text) if short == "events" else text)
             del self._waiting[name]
 
@@ -235,6 +237,11 @@ class Engine:
     def sql(self, text: str, values: Mapping[str, Any] | Sequence[Any] | None = None) -> pa.Table:
         """Run SQL of our own with bound values."""
         return self._arrow(text, values)
+
+    def execute(self, text: str, values: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+        """Run a statement of our own that makes or copies something; return its few rows."""
+        self._make_named(text)
+        return self._connection.execute(text, values).fetchall()
 
     def query(self, text: str, values: Mapping[str, Any] | None = None) -> pa.Table:
         """Run a user's SQL: one statement, that reads.

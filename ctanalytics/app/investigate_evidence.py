@@ -1,0 +1,78 @@
+"""What an investigation may miss: detectors' word, hours without logs, files that nobody vouches for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ctanalytics.app.investigate_tables import counted, table
+from ctanalytics.reporting.investigation import Part
+
+if TYPE_CHECKING:
+    from ctanalytics.app.investigate_parts import Asked
+
+
+def anomalies(asked: Asked) -> Part:
+    """What detectors published of the subject's principals."""
+    if not asked.lake.tables["anomalies"].files:
+        return Part(
+            "anomalies",
+            "Anomalies",
+            absent="No detector has published anything yet: run `ctanalytics detect`.",
+        )
+    rows = asked.rows_of(
+        "anomalies", "anomalies", "Anomalies of these principals", principals=list(asked.principals)
+    )
+    sentence = (
+        f"{counted(len(rows), 'anomaly', 'anomalies')} of its principals."
+        if rows
+        else "None of its principals in this span."
+    )
+    return Part("anomalies", "Anomalies", (sentence,), (table("anomalies", "Anomalies", rows),))
+
+
+def gaps(asked: Asked) -> Part:
+    """Where the logs of the subject's accounts and regions are not whole, or not vouched for."""
+    files = asked.rows_of("gaps", "files", "Verdicts on the files of these events")
+    places = {"accounts": list(asked.accounts), "regions": list(asked.regions)}
+    with asked.span() as engine:
+        hours = asked.rows_of("gaps", "gaps", "Hours without whole logs", engine, **places)
+        changes = asked.rows_of("gaps", "tampering", "Changes to what logs", engine, **places)
+    return Part(
+        "gaps",
+        "Gaps in the evidence",
+        tuple(_gap_sentences(asked, hours, files, changes)),
+        (
+            table("gaps", "Hours in a row in its accounts and regions", hours),
+            table("files", "Log files of these events, by verdict", files),
+            table("tampering", "Changes to what logs in these accounts, by anybody", changes),
+        ),
+    )
+
+
+def _gap_sentences(
+    asked: Asked,
+    hours: Sequence[Mapping[str, Any]],
+    files: Sequence[Mapping[str, Any]],
+    changes: Sequence[Mapping[str, Any]],
+) -> Iterator[str]:
+    lost = sum(row["hours"] for row in hours if row["state"] in ("stopped", "incomplete"))
+    unknown = sum(row["hours"] for row in hours if row["state"] == "unknown")
+    if lost:
+        yield f"{counted(lost, 'hour')} of its accounts and regions are not whole: something may have happened that these logs do not show."
+    silent = sum(row["hours"] for row in hours if row["state"] == "silent")
+    if silent:
+        yield f"{counted(silent, 'hour')} are silent where there always were calls."
+    if unknown:
+        yield f"{counted(unknown, 'hour')} have no event and no digest: nobody can tell whether something was lost."
+    if not hours:
+        yield "No hour of its accounts and regions is known to be missing."
+    unproved = sum(row["events"] for row in files if row["verdict"] != "valid")
+    if not asked.lake.tables["file_verdicts"].files:
+        yield "No log file was validated yet: `ctanalytics validate SOURCE --lake LAKE` does."
+    elif unproved:
+        yield f"{counted(unproved, 'event')} come from files that no digest vouches for."
+    else:
+        yield "Digests vouch for all files that these events came from."
+    if changes:
+        yield f"What logs or watches was touched {counted(len(changes), 'time')} in these accounts."

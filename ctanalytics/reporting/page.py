@@ -1,0 +1,76 @@
+"""How a self-contained page is rendered: no script, nothing from outside, log content inert."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import hashlib
+import re
+from importlib import resources
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+
+from ctanalytics import untrusted
+from ctanalytics.reporting.bars import bars
+from ctanalytics.reporting.document import Cell
+from ctanalytics.reporting.render import duration, show
+
+_CELL_CHARACTERS = 300
+_TEXT_CHARACTERS = 180
+_SQL_CHARACTERS = 20_000
+_BREAKS = re.compile(r"([:/])(?=\w)")
+
+
+def page(template: str, styles: tuple[str, ...], **values: Any) -> str:
+    """Render a template of `templates/` with its style sheets inside.
+
+    The page's policy lets it load nothing, and names its style by its hash; a template prints both.
+    """
+    folder = resources.files("ctanalytics.reporting").joinpath("templates")
+    style = "".join(folder.joinpath(name).read_text("utf-8") for name in styles)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("ctanalytics.reporting"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=True,
+        finalize=_visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(cell=_cell, bars=bars, code=_code, sql=_sql)
+    environment.globals.update(duration=duration, show=show)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return environment.get_template(template).render(
+        style=Markup(style),  # noqa: S704 - files of ours
+        style_hash=digest,
+        **values,
+    )
+
+
+def _visible(value: Any) -> Any:
+    """Make control and bidi characters visible in every value; Jinja escapes it afterwards."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return untrusted.terminal(value)
+    return value
+
+
+def _code(value: object) -> Markup:
+    """An identifier of a log: kept apart from the direction of the text around it."""
+    shown = str(escape(untrusted.one_line(value, limit=_CELL_CHARACTERS)))
+    # Lines may break after the marks that part an ARN, rather than anywhere.
+    return Markup("<bdi><code>{}</code></bdi>").format(
+        Markup(_BREAKS.sub(r"\1<wbr>", shown))  # noqa: S704 - escaped above
+    )
+
+
+def _cell(value: Cell, kind: str) -> str:
+    """A value in a table: on one line, cut to what a reader takes in."""
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return untrusted.one_line(show(value, kind), limit=_TEXT_CHARACTERS)
+
+
+def _sql(value: str) -> Markup:
+    return escape(untrusted.terminal(value, limit=_SQL_CHARACTERS))
