@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.installed
 AWSCLI := build/awscli/bin/aws
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint golden bench bench-ingest bench-ingest-long late-delivery bench-lake bench-detection bench-validate agreement notebooks docs wheel clean
+.PHONY: help setup demo test lint golden bench bench-ingest bench-ingest-long late-delivery bench-lake bench-detection bench-validate agreement test-spark notebooks docs wheel clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -69,6 +69,10 @@ bench-detection: setup ## Compare rate detectors on simulated calls with labelle
 
 late-delivery: setup ## Follow a bucket for 3 simulated days of late, doubled, reordered files
 	$(BIN)/python benchmarks/late_delivery.py
+
+test-spark: setup ## Ingest and compact on a real Spark cluster that loses workers (Java 17)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[spark]'
+	$(BIN)/python -m pytest tests/spark/on_cluster.py
 
 notebooks: setup ## Run the notebooks from top to bottom
 	$(BIN)/jupyter execute notebooks/*.ipynb

@@ -13,6 +13,7 @@ CtanalyticsError                 exit 1
 │   └── LakeUnsafe               the store can't promise put-if-absent
 ├── QueryError                   SQL that is wrong, or more than reading
 ├── RulesError                   rules can't be found
+├── ExecutorError                parts of the work can't be spread, or failed too often
 ├── DetectError                  a detector could not run at all
 ├── EmitError                    a target can't be reached or refuses
 ├── CaseError                    a case bundle can't be written or read
@@ -80,11 +81,11 @@ class LakeMissing(LakeError):
     """There is no lake at this place."""
 
 
-class LakeNewer(LakeError):
 class LakeBusy(LakeError):
     """Another process is at work on the same, and holds its lease."""
 
 
+class LakeNewer(LakeError):
     """The lake was written by a newer ctanalytics."""
 
 
@@ -98,6 +99,10 @@ class QueryError(CtanalyticsError):
 
 class RulesError(CtanalyticsError):
     """There are no such rules."""
+
+
+class ExecutorError(CtanalyticsError):
+    """Work can't be spread over processes or machines, or a part of it failed on every try."""
 
 
 class DetectError(CtanalyticsError):

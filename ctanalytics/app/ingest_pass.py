@@ -12,8 +12,8 @@ from functools import partial
 from ctanalytics.app import ingest_estimate, ingest_lookup, ingest_queue, ingest_relist
 from ctanalytics.app.ingest_result import Agree, IngestResult, Report, result
 from ctanalytics.app.ingest_run import Run
-from ctanalytics.engines.executor import Executor
-from ctanalytics.engines.local import LocalExecutor, cores
+from ctanalytics.engines.executor import Executor, chosen
+from ctanalytics.engines.local import cores
 from ctanalytics.errors import LakeMissing, SourceDenied, UsageError
 from ctanalytics.lake.lake import Lake
 from ctanalytics.settings import Settings
@@ -70,7 +70,7 @@ def opened(
     here = lake if isinstance(lake, Lake) else _lake(lake, settings, dry_run=order.dry_run)
     with ExitStack() as stack:
         if executor is None:
-            executor = stack.enter_context(LocalExecutor(settings.ingest.workers or cores()))
+            executor = stack.enter_context(chosen(settings.execution, settings.ingest.workers))
         run = Run(
             here,
             settings,

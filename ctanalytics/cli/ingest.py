@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ctanalytics.cli import console, ingest_progress
+from ctanalytics.cli.executor import ExecutorFlag, MasterFlag, flags
 from ctanalytics.cli.times import duration, moment
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ def ingest(
     workers: Annotated[
         int | None, typer.Option(help="Processes [default: one for each core].")
     ] = None,
+    executor: ExecutorFlag = None,
+    master: MasterFlag = None,
     retry: Annotated[
         bool, typer.Option("--retry", help="Take again what was set aside before.")
     ] = False,
@@ -97,6 +100,7 @@ def ingest(
             "ingest.queue": queue,
             "ingest.config_items": config_items,
             "ingest.follow_seconds": duration(every, "--every"),
+            **flags(executor, master),
         }
     )
     sources = source or settings.sources

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from ctanalytics.errors import UsageError
+
+if TYPE_CHECKING:
+    from ctanalytics.settings import Execution
 
 Part = dict[str, Any]
 Result = dict[str, Any]
@@ -21,3 +27,32 @@ class Executor(Protocol):
     def map(self, function: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
         """Yield a result for each part as it comes, in no promised order."""
         ...
+
+
+EXECUTORS: Final = ("local", "spark")
+EXECUTOR_HELP: Final = "local (processes of this machine) or spark (a cluster's tasks)."
+MASTER_HELP: Final = "Spark's master, such as spark://host:7077; else the one spark-submit has set."
+
+
+def chosen(settings: Execution, workers: int = 0) -> AbstractContextManager[Executor]:
+    """Return the executor that the settings name; it starts at the first map.
+
+    Args:
+        workers: processes of the local one; 0: one for each core this process may use.
+
+    Raises:
+        UsageError: there is none of this name.
+    """
+    if settings.executor == "local":
+        from ctanalytics.engines.local import LocalExecutor, cores
+
+        return LocalExecutor(workers or cores())
+    if settings.executor == "spark":
+        from ctanalytics.engines.spark import SparkExecutor
+
+        return SparkExecutor(settings.master, settings.options)
+    raise UsageError(
+        f"there is no executor {settings.executor!r}",
+        where="--executor",
+        mend=f"use one of {', '.join(EXECUTORS)}",
+    )

@@ -112,7 +112,7 @@ def _short(value: str) -> str:
     return _LONG_DECIMAL.sub(r"\1", value)
 
 
-def sparkline(values: Sequence[int]) -> Markup:
+def trend(values: Sequence[int]) -> Markup:
     """Draw counts in equal steps as a small line, in a row of a table."""
     if not values or not any(values):
         return Markup("")
@@ -121,7 +121,7 @@ def sparkline(values: Sequence[int]) -> Markup:
     line = "".join(f"V{height - round(value / top * (height - 2), 1):g}h2" for value in values)
     label = f"from {min(values):,} to {top:,} per step"
     return Markup(  # noqa: S704 - numbers alone
-        f'<svg class="spark" viewBox="0 0 {width} {height}" preserveAspectRatio="none" role="img"'
+        f'<svg class="trend" viewBox="0 0 {width} {height}" preserveAspectRatio="none" role="img"'
         f' aria-label="{label}"><path d="M0 {height}{line}V{height}"/></svg>'
     )
 

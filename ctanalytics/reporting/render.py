@@ -41,7 +41,7 @@ def html(document: Document) -> str:
         cell=_html_cell,
         chart=charts.svg,
         code=_html_code,
-        sparkline=charts.sparkline,
+        trend=charts.trend,
         sql=_html_sql,
     )
     return environment.get_template("report.html.j2").render(

@@ -94,8 +94,8 @@ def test_cleaning_drops_what_can_act_or_load() -> None:
 
 @given(st.lists(st.integers(0, 10**12), max_size=60))
 @settings(max_examples=50)
-def test_sparkline_stays_inside_its_box(values: list[int]) -> None:
-    drawn = str(charts.sparkline(values))
+def test_trend_stays_inside_its_box(values: list[int]) -> None:
+    drawn = str(charts.trend(values))
     if not any(values):
         assert drawn == ""
         return

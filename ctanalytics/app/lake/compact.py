@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pyarrow as pa
 
-from ctanalytics.engines.executor import Executor
-from ctanalytics.engines.local import LocalExecutor, cores
+from ctanalytics.engines.executor import Executor, chosen
+from ctanalytics.engines.local import cores
 from ctanalytics.errors import SettingsError, UsageError
 from ctanalytics.lake import candidates, maintenance
 from ctanalytics.lake.candidates import Task
@@ -109,12 +110,10 @@ def compact(
     with here.lease(maintenance.LEASE):
         here.store.delete_all(list(here.store.list(SPILL)))  # of one that was killed
         run = _Run(here, settings.care, names, moment, progress)
-        own = None if executor else LocalExecutor(settings.care.workers or cores())
-        try:
-            result = run.all(executor or own or LocalExecutor(1), rewrite=rewrite)
-        finally:
-            if own:
-                own.close()
+        with ExitStack() as stack:
+            if executor is None:
+                executor = stack.enter_context(chosen(settings.execution, settings.care.workers))
+            result = run.all(executor, rewrite=rewrite)
         maintenance.remember(
             here,
             "compact",

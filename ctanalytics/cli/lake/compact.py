@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ctanalytics.cli import console
+from ctanalytics.cli.executor import ExecutorFlag, MasterFlag, flags
 
 if TYPE_CHECKING:
     from ctanalytics.app.lake.compact import CompactResult
@@ -26,6 +27,8 @@ def compact(
     workers: Annotated[
         int | None, typer.Option(help="Processes [default: care.workers]; 0: one for each core.")
     ] = None,
+    executor: ExecutorFlag = None,
+    master: MasterFlag = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tell what there is to do; write nothing.")
     ] = False,
@@ -39,7 +42,9 @@ def compact(
 
     from ctanalytics.app.lake.compact import compact as run
 
-    settings = console.settings_from({"lake": lake, "care.workers": workers})
+    settings = console.settings_from(
+        {"lake": lake, "care.workers": workers, **flags(executor, master)}
+    )
     with console.progress("compact") as bar:
         result = run(
             console.lake_place(settings),

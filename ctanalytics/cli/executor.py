@@ -1,0 +1,17 @@
+"""The flags of commands whose heavy work can be spread over machines."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ctanalytics.engines.executor import EXECUTOR_HELP, MASTER_HELP
+
+ExecutorFlag = Annotated[str | None, typer.Option("--executor", help=EXECUTOR_HELP)]
+MasterFlag = Annotated[str | None, typer.Option("--master", help=MASTER_HELP)]
+
+
+def flags(executor: str | None, master: str | None) -> dict[str, str | None]:
+    """Return them by the names of their settings."""
+    return {"execution.executor": executor, "execution.master": master}

@@ -1,0 +1,180 @@
+"""Ingest and compaction on a real cluster that loses workers: the rows are those of one machine.
+
+Run by `make test-spark`, which installs Spark; it needs Java 17.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ctanalytics.app.lake.check import check
+from ctanalytics.app.lake.vacuum import vacuum
+from tests.app.ingesting import contents, leftovers, run
+from tests.aws_server import aws_server
+from tests.logs import key, record, write
+from tests.spark.cluster import ROOT, Cluster, cluster
+
+FILES = 60
+PER_FILE = 40
+ORIGIN = ("source_object",)
+DRIVERS: list[subprocess.Popen[str]] = []
+SMALL_PARTS = {"CTANALYTICS_INGEST_PART_OBJECTS": "2", "CTANALYTICS_INGEST_PLAN_OBJECTS": "30"}
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("logs")
+    for number in range(FILES):
+        rows = [record(number * PER_FILE + place) for place in range(PER_FILE)]
+        # Every third file repeats a record of the one before: duplicates over parts and plans.
+        if number % 3 == 0 and number:
+            rows.append(record(number * PER_FILE - 1))
+        write(folder / key(number), rows)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wanted(logs: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Counter[str]]:
+    lake = tmp_path_factory.mktemp("local") / "lake"
+    run(logs, lake)
+    return contents(lake)
+
+
+@pytest.fixture(scope="module")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with cluster(tmp_path_factory.mktemp("cluster")) as running:
+        yield running
+
+
+def command(*words: str) -> list[str]:
+    code = "from ctanalytics.cli.main import run; run()"
+    return [sys.executable, "-c", code, *words]
+
+
+def start(spark: Cluster, source: Path | str, lake: Path | str) -> subprocess.Popen[str]:
+    """Begin an ingest of many small parts on the cluster."""
+    driver = subprocess.Popen(
+        command("ingest", str(source), "--lake", str(lake), "--json",
+                "--executor", "spark", "--master", spark.master),
+        env={**spark.environment, **SMALL_PARTS}, cwd=ROOT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    DRIVERS.append(driver)
+    return driver
+
+
+def finish(process: subprocess.Popen[str]) -> dict[str, int]:
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err[-3000:]
+    result: dict[str, int] = json.loads(out)
+    return result
+
+
+@pytest.fixture(autouse=True)
+def no_driver_outlives_its_test() -> Iterator[None]:
+    yield
+    while DRIVERS:
+        driver = DRIVERS.pop()
+        driver.kill()
+        driver.communicate()
+
+
+def wait_for_rows(lake: Path, process: subprocess.Popen[str]) -> None:
+    """Wait until workers have staged some rows, and the ingest still runs."""
+    until = time.monotonic() + 300
+    while time.monotonic() < until and process.poll() is None:
+        if any(lake.glob("staging/*/*")):
+            return
+        time.sleep(0.005)
+    raise AssertionError("the ingest was over before anything could be killed")
+
+
+def test_a_cluster_gives_the_rows_of_one_machine(
+    spark: Cluster, logs: Path, wanted: dict[str, Counter[str]], tmp_path: Path
+) -> None:
+    lake = tmp_path / "lake"
+    result = finish(start(spark, logs, lake))
+    assert result["records_written"] == FILES * PER_FILE
+    assert contents(lake) == wanted
+    assert leftovers(lake) == []
+    again = finish(start(spark, logs, lake))
+    assert again["records_written"] == 0
+    done = subprocess.run(
+        command("lake", "compact", "--lake", str(lake), "--json",
+                "--executor", "spark", "--master", spark.master),
+        env=spark.environment, cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout)["rows"] == FILES * PER_FILE
+    assert contents(lake) == wanted
+
+
+@pytest.mark.parametrize("victim", ["worker", "executor"])
+def test_what_the_cluster_loses_is_done_again(
+    victim: str, spark: Cluster, logs: Path, wanted: dict[str, Counter[str]], tmp_path: Path
+) -> None:
+    lake = tmp_path / "lake"
+    process = start(spark, logs, lake)
+    wait_for_rows(lake, process)
+    if victim == "worker":
+        spark.kill_worker("worker-2")
+    else:
+        spark.kill_executor()
+    try:
+        finish(process)
+    finally:
+        if victim == "worker":
+            spark.start_worker("worker-2")
+    assert contents(lake) == wanted
+    assert leftovers(lake) == []
+    assert check(str(lake)).flaws == []
+
+
+def test_a_driver_that_is_killed_leaves_nothing_half_done(
+    spark: Cluster, logs: Path, wanted: dict[str, Counter[str]], tmp_path: Path
+) -> None:
+    lake = tmp_path / "lake"
+    process = start(spark, logs, lake)
+    wait_for_rows(lake, process)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    finish(start(spark, logs, lake))
+    assert contents(lake) == wanted
+    vacuum(str(lake), retention_hours=0)
+    assert leftovers(lake) == []
+    assert check(str(lake), deep=True).flaws == []
+
+
+def test_source_and_lake_in_a_bucket(
+    logs: Path, wanted: dict[str, Counter[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with aws_server(monkeypatch) as server:
+        s3 = server.bucket("logs-bucket")
+        server.bucket("lake-bucket")
+        for path in sorted(logs.rglob("*.gz")):
+            s3.upload_file(str(path), "logs-bucket", str(path.relative_to(logs)))
+        with cluster(
+            tmp_path, {name: os.environ[name] for name in os.environ if "AWS" in name}
+        ) as at:
+            result = finish(start(at, "s3://logs-bucket", "s3://lake-bucket/lake"))
+        assert result["records_written"] == FILES * PER_FILE
+        found = contents("s3://lake-bucket/lake", ["events"], but=ORIGIN)
+    assert found["events"] == without(wanted["events"], ORIGIN)
+
+
+def without(rows: Counter[str], columns: Iterable[str]) -> Counter[str]:
+    """The same rows without some columns."""
+    found: Counter[str] = Counter()
+    for text, count in rows.items():
+        kept = {name: value for name, value in json.loads(text).items() if name not in columns}
+        found[json.dumps(kept)] += count
+    return found
