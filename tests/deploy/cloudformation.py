@@ -17,6 +17,8 @@ import boto3
 from botocore.exceptions import ClientError, ParamValidationError
 from moto.cloudformation import parsing
 from moto.core.common_models import CloudFormationModel
+from moto.iam.aws_managed_policies import aws_managed_policies_data
+from moto.iam.models import AWSManagedPolicy, iam_backends
 
 ACCOUNT = "123456789012"  # moto's own; others are reached by a role
 _url = ""
@@ -418,6 +420,7 @@ def _group(place: Place, has: dict[str, Any], name: str) -> Made:
     group = has.pop("GroupName")
     arn = iam.create_group(GroupName=group)["Group"]["Arn"]
     for policy in has.pop("ManagedPolicyArns", []):
+        _know_managed_policy(place, policy)
         iam.attach_group_policy(GroupName=group, PolicyArn=policy)
     for policy in has.pop("Policies", []):
         iam.put_group_policy(
@@ -429,9 +432,33 @@ def _group(place: Place, has: dict[str, Any], name: str) -> Made:
     return Made(group, {"Arn": arn})
 
 
+def _know_managed_policy(place: Place, arn: str) -> None:
+    """Give an account one of AWS's managed policies: moto knows all of them or none.
+
+    All of them in every account take seconds to make, and again at each reset.
+    """
+    name = arn.rsplit("/", 1)[-1]
+    policy = AWSManagedPolicy.from_data(name, place.account, place.region, _managed()[name])
+    assert policy.arn == arn
+    iam_backends[place.account]["aws"].managed_policies[arn] = policy
+
+
+@cache
+def _managed() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(aws_managed_policies_data)
+    return found
+
+
 @makes("AWS::IAM::ServiceLinkedRole")
 def _service_role(place: Place, has: dict[str, Any], name: str) -> Made:
-    role = place.client("iam").create_service_linked_role(**has)["Role"]
+    # By hand: moto's CreateServiceLinkedRole calls it AWSServiceRoleForconfig.
+    service = has["AWSServiceName"]
+    trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    role = place.client("iam").create_role(
+        RoleName=f"AWSServiceRoleFor{service.partition('.')[0].capitalize()}",
+        Path=f"/aws-service-role/{service}/",
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )["Role"]
     return Made(role["RoleName"])
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from moto.core.config import default_user_config
 
 from ctanalytics.app.deploy import compose
 from ctanalytics.app.deploy.kits import kit
@@ -19,6 +18,13 @@ MANAGEMENT = cloudformation.ACCOUNT
 LOG_ARCHIVE = "222222222222"
 SECURITY = "333333333333"
 MEMBER = "444444444444"
+
+RECOMMENDED = {
+    "AlertEmail": "security@example.com",
+    "ObjectLockMode": "COMPLIANCE",
+    "LogS3Objects": "yes",
+}
+"""Parameters of one account with which nothing that the templates can do is left out."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +44,6 @@ class Stack:
 @contextmanager
 def deployer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """Start the server, emptied, with a CloudFormation that knows the types of our templates."""
-    # The groups' managed policies are AWS's own, which moto has only when asked to.
-    monkeypatch.setitem(default_user_config, "iam", {"load_aws_managed_policies": True})
     with aws_server(monkeypatch) as server:
         cloudformation.install(server.url)
         cloudformation.forget()
@@ -63,8 +67,22 @@ def deploy(
     """
     text = template or compose.template(kit(name), mode, values)
     api = cloudformation.client("cloudformation", region, account)
-    api.create_stack(StackName=f"ctanalytics-{name}", TemplateBody=text)
+    api.create_stack(
+        StackName=f"ctanalytics-{name}",
+        TemplateBody=text,
+        # As the command that `render` tells; moto splits lists that are given, not defaults.
+        Parameters=[
+            {"ParameterKey": key, "ParameterValue": value} for key, value in values.items()
+        ],
+    )
     stack = api.describe_stacks(StackName=f"ctanalytics-{name}")["Stacks"][0]
     assert stack["StackStatus"] == "CREATE_COMPLETE", stack
     outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
     return Stack(f"ctanalytics-{name}", account, region, outputs)
+
+
+def linked(name: str, values: Mapping[str, str], *, account: str, region: str = REGION) -> Stack:
+    """Deploy a kit's template with those of some values that are its parameters."""
+    known = compose.body(kit(name), "")[1]
+    own = {key: value for key, value in values.items() if key in known}
+    return deploy(name, own, account=account, region=region)

@@ -21,7 +21,7 @@ from ctanalytics.app.deploy.kits import Kit, table, text
 _SECTION = re.compile(r"^([A-Za-z]+):\n", re.MULTILINE)
 _ENTRY = re.compile(r"^(\w+):", re.MULTILINE)
 _PARAMETER = re.compile(r"!Ref \"?(\w+)\"?|\$\{(\w+)[.}]")
-_CONDITION = re.compile(r"(?:Condition:|!Condition|!If \[|!If\n\s*-) *(\w+)")
+_CONDITION = re.compile(r"(?:Condition:|!If \[|!If\n\s*-) *(\w+)")
 _COMMENT = re.compile(r"^\s*#.*\n|(?<=\s)# [^\"'\n]*(?=\n)", re.MULTILINE)
 
 MOST_BYTES: Final = 51_200
