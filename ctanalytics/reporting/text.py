@@ -61,7 +61,8 @@ def read(
     """Read what a digest of a span tells from the lake."""
     incidents = engine.run("incidents/listed", since=since, until=until).to_pylist()
     incidents.sort(key=_order)
-    night = engine.run("reporting/night", since=since, until=now).to_pylist()
+    soon = now + dt.timedelta(minutes=1)  # of the night that is at work now, too
+    night = engine.run("reporting/night", since=since, until=soon).to_pylist()
     return Digest(
         since=since,
         until=until,

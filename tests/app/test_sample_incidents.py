@@ -12,6 +12,7 @@ import pytest
 
 import ctanalytics
 from ctanalytics import settings
+from ctanalytics.app.incidents.listing import list_incidents
 
 SAMPLE = Path(__file__).parent.parent.parent / "sample_logs"
 NOW = dt.datetime(2025, 11, 2, 1, tzinfo=dt.UTC)
@@ -85,3 +86,26 @@ def test_anomalies_of_every_detector_explain_themselves(
         assert told.facts
         assert len(told.events) == min(5, told.event_count)
         assert told.notes == []
+
+
+def test_an_attack_that_trips_many_detectors_is_one_incident(
+    lake: ctanalytics.Lake, found: list[dict[str, Any]]
+) -> None:
+    assert found
+    ctanalytics.detect(lake, now=NOW, detectors=["sigma"])
+    ctanalytics.build_incidents(lake, now=NOW)
+    rows = list_incidents(lake, severity="medium")
+    tripped = []
+    for label in incidents():
+        name = f"/{str(label['principal_arn']).rpartition('/')[2]}"
+        mine = [
+            row
+            for row in rows
+            if row["started_at"] <= dt.datetime.fromisoformat(label["ended_at"]) + SLACK
+            and (row["ended_at"] or NOW) >= dt.datetime.fromisoformat(label["started_at"]) - SLACK
+            and any(arn.endswith(name) for arn in row["principal_arns"])
+        ]
+        assert len(mine) == 1, label["kind"]
+        tripped.append(len(mine[0]["detectors"]))
+    assert max(tripped) >= 4
+    assert ctanalytics.build_incidents(lake, now=NOW).anomalies == 0

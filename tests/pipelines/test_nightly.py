@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import ctanalytics
+from ctanalytics import settings as settings_module
 from tests.cli.runner import run
 
 ROOT = Path(__file__).parent.parent.parent
@@ -35,22 +36,28 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "ctanalytics.toml").write_text(
         'lake = "lake"\nsources = ["logs"]\n'
         '[emit]\ntargets = ["file:alerts.ndjson"]\ninclude_backfill = true\n'
-        '[report]\noutput = "reports"\n'
+        '[nightly]\ndetectors = ["call_rate"]\n[report]\noutput = "reports"\n'
     )
     return folder
 
 
 def test_a_night_leaves_a_lake_alerts_and_a_report_and_a_second_run_sends_nothing_again(
-    home: Path,
+    home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran = nightly(home)
     assert ran.returncode == 0, ran.stderr
     sent = (home / "alerts.ndjson").read_bytes()
     alerts = [json.loads(line) for line in sent.splitlines()]
-    assert {"surge", "stop"} <= {alert["kind"] for alert in alerts}
+    assert {"incident"} == {alert["kind"] for alert in alerts}
+    assert {"surged", "stopped"} <= {word for alert in alerts for word in alert["title"].split()}
+    steps = [json.loads(line) for line in ran.stderr.splitlines()]
+    assert [line["state"] for line in steps if line.get("step") == "report" and "state" in line]
     assert list((home / "reports").glob("*/report.html"))
     assert ctanalytics.Lake(home / "lake").files("events")
-    assert nightly(home).returncode == 0
+    monkeypatch.chdir(home)
+    settings = settings_module.load(file=home / "ctanalytics.toml")
+    again = ctanalytics.nightly(settings, only=["detect", "incidents", "emit"])
+    assert again.exit_code == 0
     assert (home / "alerts.ndjson").read_bytes() == sent
 
 

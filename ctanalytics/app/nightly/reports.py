@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -56,10 +56,11 @@ def write(
     if bucket is None:
         return _into(lake, settings, Path(output) / name, str(Path(output) / name), day, now)
     place = f"{output.rstrip('/')}/{name}"
+    upload = _uploader(settings, bucket)  # a bucket that can't be reached is told first
     with tempfile.TemporaryDirectory(prefix="ctanalytics-report-") as folder:
         written = _into(lake, settings, Path(folder) / name, place, day, now)
         for file in sorted((Path(folder) / name).iterdir()):
-            _upload(settings, bucket, f"{name}/{file.name}", file)
+            upload(f"{name}/{file.name}", file)
     return written
 
 
@@ -83,21 +84,27 @@ def _into(
     return Written(location, page.headline)
 
 
-def _upload(settings: Settings, bucket: tuple[str, str], name: str, file: Path) -> None:
+def _uploader(settings: Settings, bucket: tuple[str, str]) -> Callable[[str, Path], None]:
+    """Return what puts a file below the prefix of a bucket."""
     aws = settings.lake_aws
-    key = "/".join(filter(None, (bucket[1].strip("/"), name)))
     extra: dict[str, Any] = {"ServerSideEncryption": aws.sse or "aws:kms"}
     if aws.kms_key_id:
         extra["SSEKMSKeyId"] = aws.kms_key_id
-    with aws_errors(f"s3://{bucket[0]}/{key}", _REPORT):
-        region = amazon.bucket_region(bucket[0], aws)
-        amazon.client("s3", aws, region=region).put_object(
-            Bucket=bucket[0],
-            Key=key,
-            Body=file.read_bytes(),
-            ContentType=_TYPES.get(file.suffix, "application/octet-stream"),
-            **extra,
-        )
+    with aws_errors(f"s3://{bucket[0]}", _REPORT):
+        client = amazon.client("s3", aws, region=amazon.bucket_region(bucket[0], aws))
+
+    def upload(name: str, file: Path) -> None:
+        key = "/".join(filter(None, (bucket[1].strip("/"), name)))
+        with aws_errors(f"s3://{bucket[0]}/{key}", _REPORT):
+            client.put_object(
+                Bucket=bucket[0],
+                Key=key,
+                Body=file.read_bytes(),
+                ContentType=_TYPES.get(file.suffix, "application/octet-stream"),
+                **extra,
+            )
+
+    return upload
 
 
 def changed_days(

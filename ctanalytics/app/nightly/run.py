@@ -25,6 +25,12 @@ from ctanalytics.settings import Settings
 LEASE: Final = "nightly"
 """Held while a night is at work: a second one that starts meanwhile does nothing."""
 
+WORK: Final = "work"
+"""Held while a night's steps run, and by each round of `watch`: a night waits for the round's end,
+and while it works no round begins."""
+
+_ROUND_SECONDS: Final = 3_600.0  # the longest a night waits for a round: a first one reads 35 days
+
 RESUMES: Final = dt.timedelta(hours=6)
 """A night that was killed goes on where it was, when the next begins within this time."""
 
@@ -115,9 +121,9 @@ def nightly(
                 before,
             )  # fmt: skip
             resumed = [name for name in names if killed and name in killed.done()]
-            steps = _run(
-                night, [name for name in names if name not in resumed], run_id, now, report
-            )
+            todo = [name for name in names if name not in resumed]
+            with lake.lease(WORK, wait_seconds=_ROUND_SECONDS):
+                steps = _run(night, todo, run_id, now, report)
     except LakeBusy as error:
         return NightlyResult(run_id, day.date(), notes=[str(error)])
     seconds = round(time.monotonic() - started, 3)

@@ -1,0 +1,246 @@
+"""The verb nightly: its steps, its record, and what it does when it is not alone or was killed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ctanalytics.app.digest import digest
+from ctanalytics.app.incidents.build import build_incidents
+from ctanalytics.app.nightly.records import StepResult, nights
+from ctanalytics.app.nightly.reports import changed_days
+from ctanalytics.app.nightly.run import LEASE, NightlyResult, nightly
+from ctanalytics.app.nightly.steps import STEPS
+from ctanalytics.errors import LakeMissing, UsageError
+from ctanalytics.lake.lake import Lake
+from ctanalytics.settings import Emit, Ingest, Nightly, Report, Settings
+from tests import logs
+from tests.aws_server import Server, aws_server
+from tests.incidents.scene import add, anomaly, events
+
+MORNING = dt.datetime(2026, 3, 2, 1, tzinfo=dt.UTC)
+DAY = dt.timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with pytest.MonkeyPatch.context() as patch, aws_server(patch) as running:
+        yield running
+
+
+@dataclass
+class Home:
+    """A folder with logs of 1 March, and where a night leaves things."""
+
+    place: Path
+    now: dt.datetime = MORNING
+    slept: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        logs.corpus(self.place / "logs", files=2, per_file=20)
+
+    def settings(self, **parts: Any) -> Settings:
+        known: dict[str, Any] = {
+            "lake": str(self.place / "lake"),
+            "sources": [str(self.place / "logs")],
+            "ingest": Ingest(workers=1),
+            "emit": Emit(targets=[f"file:{self.place}/alerts.ndjson"], min_severity="medium"),
+            "report": Report(output=str(self.place / "reports")),
+            "nightly": Nightly(detectors=["call_rate"]),
+        }
+        return Settings(**{**known, **parts})
+
+    def night(self, at: dt.timedelta = dt.timedelta(), **arguments: Any) -> NightlyResult:
+        """A night that begins so long after the first."""
+        time = self.now + at
+        settings = arguments.pop("settings", None) or self.settings()
+        return nightly(settings, now=lambda: time, sleep=self.slept.append, **arguments)
+
+    def lake(self) -> Lake:
+        return Lake(self.place / "lake")
+
+    def runs(self) -> list[dict[str, Any]]:
+        with self.lake().engine() as engine:
+            found: list[dict[str, Any]] = engine.sql("select * from runs").to_pylist()
+        return found
+
+    def days(self) -> list[str]:
+        return sorted(path.parent.name for path in self.place.glob("reports/*/report.html"))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path)
+
+
+def states(result: NightlyResult) -> dict[str, str]:
+    return {step.step: step.state for step in result.steps}
+
+
+def test_a_night_does_its_steps_records_them_and_the_next_reports_late_days_again(
+    home: Home,
+) -> None:
+    told: list[StepResult] = []
+    first = home.night(report=told.append)
+    assert [step.step for step in told] == list(STEPS)
+    assert states(first) == dict.fromkeys(STEPS, "done") | {"validate": "skipped"}
+    assert (first.exit_code, str(first.day)) == (0, "2026-03-01")
+    assert home.days() == ["2026-03-01"]
+    recorded = {row["step"]: row for row in home.runs()}
+    assert recorded.keys() == {"night", *STEPS}
+    assert {row["run_id"] for row in recorded.values()} == {first.run_id}
+    ingest = recorded["ingest"]
+    assert (ingest["state"], ingest["exit_code"]) == ("done", 0)
+    (agree,) = json.loads(ingest["identities"])
+    assert agree["holds"] and agree["left"] == agree["right"] == 42
+    assert json.loads(ingest["counts"])["records_written"] == 40
+    assert json.loads(recorded["night"]["counts"])["emit"] == "done"
+    page = home.place / "reports" / "2026-03-01"
+    assert {path.name for path in page.iterdir()} == {
+        f"report.{kind}" for kind in ("html", "md", "json", "txt")
+    }
+    assert (page / "report.txt").stat().st_mode & 0o077 == 0
+    late = MORNING.replace(hour=0), nights(home.lake(), MORNING), MORNING + DAY, 7
+    assert changed_days(home.lake(), *late) == []
+    (page / "report.html").unlink()
+    logs.write(home.place / "logs" / logs.key(500), [logs.record(7000)])
+    second = home.night(DAY, only=["ingest", "report"])
+    assert second.steps[1].counts["days"] == ["2026-03-01", "2026-03-02"]
+    assert home.days() == ["2026-03-01", "2026-03-02"]
+
+
+def test_a_step_that_fails_stops_no_other(home: Home) -> None:
+    targets = Emit(targets=["sns:arn:aws:sns:nowhere"])
+    settings = home.settings(
+        sources=[str(home.place / "logs"), str(home.place / "none")],
+        emit=targets,
+        nightly=Nightly(detectors=["call_rate"], compact=False, vacuum_days=0),
+    )
+    result = home.night(settings=settings)
+    assert states(result) == {
+        "ingest": "part",
+        "validate": "skipped",
+        "detect": "done",
+        "incidents": "done",
+        "emit": "failed",
+        "report": "done",
+        "care": "skipped",
+    }
+    assert (result.state, result.exit_code) == ("part", 3)
+    errors = {row["step"]: row["error"] for row in home.runs() if row["error"]}
+    assert "none" in errors["ingest"]
+    assert "sns" in errors["emit"]
+    text = (home.place / "reports" / "2026-03-01" / "report.txt").read_text("ascii")
+    assert "Run: ingest part: " in text
+    assert "Run: emit failed: " in text
+    alone = home.night(settings=settings, only=["emit"])
+    assert (alone.state, alone.exit_code) == ("failed", 1)
+
+
+def test_a_second_night_does_nothing_while_one_is_at_work(home: Home) -> None:
+    lake = Lake.create(home.place / "lake")
+    with lake.lease(LEASE):
+        result = home.night()
+    assert (result.steps, result.state, result.exit_code) == ([], "skipped", 0)
+    assert "lease nightly" in result.notes[0]
+    assert home.days() == []
+
+
+def test_a_night_that_was_stopped_goes_on_where_it_was(home: Home) -> None:
+    def stop(step: StepResult) -> None:
+        if step.step == "detect":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        home.night(report=stop)
+    (night,) = [row for row in home.runs() if row["step"] == "night"]
+    assert night["state"] == "stopped"
+    went_on = home.night(dt.timedelta(hours=1))
+    assert went_on.run_id == night["run_id"]
+    assert went_on.resumed == ["ingest", "validate", "detect"]
+    assert list(states(went_on)) == ["incidents", "emit", "report", "care"]
+    assert went_on.exit_code == 0
+    (night,) = [row for row in home.runs() if row["step"] == "night"]
+    assert night["state"] == "done"
+    anew = home.night(dt.timedelta(hours=2), begin="care")
+    assert anew.run_id != night["run_id"]
+    assert list(states(anew)) == ["care"]
+
+
+def test_a_night_right_after_midnight_waits_for_the_day_s_last_files(home: Home) -> None:
+    home.now = MORNING - dt.timedelta(minutes=55)
+    home.night(only=["ingest"])
+    home.night(only=["ingest"], wait=False)
+    home.night(dt.timedelta(hours=1), only=["ingest"])
+    assert home.slept == [600.0]
+
+
+@pytest.mark.parametrize(
+    ("parts", "arguments", "error"),
+    [
+        pytest.param({"lake": ""}, {}, UsageError, id="no-lake"),
+        pytest.param({"sources": []}, {}, UsageError, id="no-sources"),
+        pytest.param({}, {"begin": "dinner"}, UsageError, id="no-such-step"),
+        pytest.param({}, {"begin": "report", "only": ["ingest"]}, UsageError, id="nothing-left"),
+        pytest.param({}, {"only": ["report"]}, LakeMissing, id="no-lake-yet"),
+    ],
+)
+def test_what_can_t_be_done_is_told_before_anything_is(
+    home: Home, parts: dict[str, Any], arguments: dict[str, Any], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        home.night(settings=home.settings(**parts), **arguments)
+    assert not (home.place / "lake").exists()
+
+
+def test_reports_go_to_a_bucket_encrypted(home: Home, server: Server) -> None:
+    server.bucket("reports")
+    result = home.night(only=["ingest", "report"], output="s3://reports/trail")
+    assert result.exit_code == 0
+    assert result.steps[1].counts["report"] == "s3://reports/trail/2026-03-01/report.html"
+    s3 = server.client("s3")
+    keys = [one["Key"] for one in s3.list_objects_v2(Bucket="reports")["Contents"]]
+    assert keys == [f"trail/2026-03-01/report.{kind}" for kind in ("html", "json", "md", "txt")]
+    page = s3.get_object(Bucket="reports", Key=keys[0])
+    assert page["ServerSideEncryption"] == "aws:kms"
+    assert page["ContentType"] == "text/html; charset=utf-8"
+    text = s3.get_object(Bucket="reports", Key=keys[3])["Body"].read().decode("ascii")
+    assert "s3://reports/trail/2026-03-01/report.html" in text
+    denied = home.night(only=["report"], output="s3://nowhere/trail")
+    assert (denied.exit_code, denied.steps[0].state) == (1, "failed")
+
+
+def test_the_digest_is_ascii_short_and_in_order_whatever_the_logs_hold(home: Home) -> None:
+    lake = Lake.create(home.place / "lake")
+    calls = events(1)
+    evil = "Zoë\nRun: all done\x1b[2J" + "x" * 300
+    add(
+        lake,
+        *(
+            anomaly(
+                calls, f"{number}", severity=severity, title=f"{evil} {number}", event_name=name
+            )
+            for number, (severity, name) in enumerate(
+                [("low", "A"), ("high", "B"), *[("medium", f"M{place}") for place in range(40)]]
+            )
+        ),
+    )
+    build_incidents(lake, now=MORNING + 3 * DAY)
+    since = dt.datetime(2026, 3, 4, tzinfo=dt.UTC)
+    text = digest(lake, since=since, until=since + DAY, now=since + DAY, link="reports/x.html")
+    assert text.isascii()
+    assert text.isprintable() is False and "\x1b" not in text
+    assert len(text) <= 12_000
+    assert max(map(len, text.splitlines())) < 400
+    lines = text.splitlines()
+    assert lines[0] == "CloudTrail, Wednesday 2026-03-04 UTC"
+    assert lines[1] == "42 incidents: 1 high, 40 medium, 1 low."
+    assert not [line for line in lines if line.startswith("Run: all done")]
+    assert next(line for line in lines if line.startswith("1. ")).startswith("1. HIGH: Zo")
+    assert "and 21 that only the report lists" in text
