@@ -28,12 +28,14 @@ MOST_BYTES: Final = 51_200
 """Of a template that CloudFormation takes by itself; a larger one has to lie in a bucket."""
 
 
+@cache
 def parameters(kit: Kit, mode: str) -> dict[str, dict[str, Any]]:
     """Return every parameter there is, as its definition reads for a kit in a mode."""
     found: dict[str, dict[str, Any]] = yaml.safe_load(_render("parameters.yaml", kit, mode))
     return found
 
 
+@cache
 def body(kit: Kit, mode: str) -> tuple[str, tuple[str, ...]]:
     """Return the template without its parameters, and the names of those that it uses."""
     sections: dict[str, list[str]] = {"Resources": [], "Outputs": []}

@@ -18,9 +18,9 @@ MODES: Final = ("existing-trail", "existing-bucket", "control-tower")
 _KEYS: Final = {"log-key": "LogKey", "watch-key": "WatchKey", "lake": "LakeKey"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Kit:
-    """One template, or a set of files, or both."""
+    """One template, or a set of files, or both; there is one object of each."""
 
     name: str
     title: str
