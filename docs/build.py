@@ -18,6 +18,7 @@ from ctanalytics.cli.main import app
 from ctanalytics.engines import statements
 from ctanalytics.engines.duckdb import Engine, TableFiles
 from ctanalytics.lake.layout import TABLES
+from ctanalytics.posture.catalogue import about
 from ctanalytics.settings import ENV_PREFIX, Settings, Struct
 
 DOCS = Path(__file__).parent
@@ -119,7 +120,27 @@ def _columns() -> dict[str, list[tuple[str, str]]]:
     return found
 
 
-PAGES = {"commands.md": commands, "settings.md": settings, "models.md": models}
+def checks() -> str:
+    """The page of all checks of an audit, from their catalogue."""
+    lines = [
+        "# Checks",
+        "",
+        "What [`ctanalytics audit`](audit.md) checks. `ctanalytics audit --list --json` has the remedies too.",
+        "CIS: the number in versions 1.4 to 2.0, 3.0 to 5.0, 6.0 to 7.0 of the AWS Foundations Benchmark.",
+        "",
+        "| check | severity | of | what should hold, and why | CIS | Security Hub |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, words in about().items():
+        cis = " / ".join(number or "-" for number in words.cis) if any(words.cis) else ""
+        hub = ", ".join(words.security_hub)
+        lines.append(
+            f"| `{name}` | {words.severity} | {words.subject} | {words.title}. {words.why} | {cis} | {hub} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {"commands.md": commands, "settings.md": settings, "models.md": models, "checks.md": checks}
 
 
 def main(arguments: list[str]) -> int:

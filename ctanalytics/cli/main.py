@@ -17,6 +17,7 @@ from ctanalytics._version import __version__
 from ctanalytics.cli import console
 from ctanalytics.cli.accounts import import_ as accounts_import
 from ctanalytics.cli.accounts import sync as accounts_sync
+from ctanalytics.cli.audit import audit
 from ctanalytics.cli.bundle import create as bundle_create
 from ctanalytics.cli.bundle import verify as bundle_verify
 from ctanalytics.cli.connect import connect
@@ -143,7 +144,7 @@ def command(function: Callable[..., None], *, role_of: str = "source_aws") -> Ca
         given = {parameter.name: values.pop(parameter.name) for parameter in extra}
         console.shared.config = given.get("config")
         flags = {"log_format": given.get("log_format"), "quiet": given.get("quiet")}
-        for part in ("source_aws", "lake_aws", "emit_aws"):
+        for part in ("source_aws", "lake_aws", "emit_aws", "audit_aws"):
             flags |= {
                 f"{part}.profile": given.get("profile"),
                 f"{part}.region": given.get("region"),
@@ -175,6 +176,7 @@ app.command("health")(command(health, role_of="lake_aws"))
 bundle_app.callback()(command(bundle_create.bundle))
 bundle_app.command("verify")(command(bundle_verify.verify))
 app.command("validate")(command(validate))
+app.command("audit")(command(audit, role_of="audit_aws"))
 app.command("query")(command(query, role_of="lake_aws"))
 app.command("views")(command(views, role_of="lake_aws"))
 app.command("connect")(command(connect, role_of="lake_aws"))

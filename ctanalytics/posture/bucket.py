@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ctanalytics.posture import things
 from ctanalytics.posture.expected import named
-from ctanalytics.posture.view import Subject, Unread, Verdict, View, failed, listed, passed
+from ctanalytics.posture.view import Gone, Subject, Unread, Verdict, View, failed, listed, passed
 
 FLAGS: Final = (
     "BlockPublicAcls",
@@ -223,7 +223,7 @@ def dedicated(view: View, bucket: Subject) -> Verdict:
     if answer.refused:
         raise Unread(f"{answer.ask.api}: {answer.refused}", missing=answer.missing)
     if answer.absent:
-        raise Unread("there is no such bucket")
+        raise Gone("there is no such bucket")
     found = answer.answer or {}
     heads = {"AWSLogs/"} | {
         str(trail.facts.get("S3KeyPrefix") or "").partition("/")[0] + "/"

@@ -9,7 +9,7 @@ from ctanalytics.posture import policy, things
 from ctanalytics.posture.bucket_policy import CLOUDTRAIL
 from ctanalytics.posture.catalogue import bucket_region
 from ctanalytics.posture.expected import named
-from ctanalytics.posture.view import Subject, Unread, Verdict, View, failed, listed, passed
+from ctanalytics.posture.view import Gone, Subject, Verdict, View, failed, listed, passed
 
 _CONTEXT: Final = "kms:EncryptionContext:aws:cloudtrail:arn"
 _DANGEROUS: Final = (
@@ -57,7 +57,7 @@ def customer_managed(view: View, key: Subject) -> Verdict:
 def _there(view: View, key: Subject) -> Mapping[str, Any]:
     found = facts(view, key)
     if not found:
-        raise Unread("there is no such key")
+        raise Gone("there is no such key")
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ctanalytics.posture import policy, things
-from ctanalytics.posture.view import Subject, Unread, Verdict, View, failed, listed, passed
+from ctanalytics.posture.view import Gone, Subject, Unread, Verdict, View, failed, listed, passed
 
 
 def retention(view: View, group: Subject) -> Verdict:
@@ -31,7 +31,7 @@ def encrypted(view: View, group: Subject) -> Verdict:
 def _there(view: View, group: Subject) -> Mapping[str, Any]:
     found = things.log_group_facts(view, group)
     if not found:
-        raise Unread("there is no such log group")
+        raise Gone("there is no such log group")
     return found
 
 

@@ -50,6 +50,9 @@ _REPORT_TRIES: Final = 20
 Wanted = Callable[[Snapshot], Iterable[Ask]]
 """Gives the reads that are wanted and not in a snapshot."""
 
+Elsewhere = Callable[[Ask], Aws | None]
+"""Gives the credentials of the account that owns what a read was denied of, where they are known."""
+
 
 @dataclass
 class Reader:
@@ -57,45 +60,50 @@ class Reader:
 
     aws: Aws
     pool: ThreadPoolExecutor
-    clients: dict[tuple[str, str], Any] = field(default_factory=dict)
+    elsewhere: Elsewhere | None = None
+    clients: dict[tuple[Aws, str, str], Any] = field(default_factory=dict)
 
     def read_all(self, asks: Sequence[Ask]) -> list[Read]:
         """Make these reads; what is refused is told, not raised."""
-        for ask in asks:
-            self._client(ask)
         return list(self.pool.map(self.read, asks))
 
     def read(self, ask: Ask) -> Read:
-        """Make a read.
+        """Make a read; one that is denied is made again as the owner, where that is known."""
+        read = self._try(self.aws, ask)
+        if read.missing and self.elsewhere is not None:
+            owner = self.elsewhere(ask)
+            if owner is not None:
+                again = self._try(owner, ask)
+                return read if again.refused else again
+        return read
 
-        Raises:
-            botocore's errors of credentials: nothing can be read with those.
-        """
+    def _try(self, aws: Aws, ask: Ask) -> Read:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            return Read(ask, answer=_plain(self._answer(ask)))
+            return Read(ask, answer=_plain(_answer(self._client(aws, ask), ask)))
         except (ClientError, BotoCoreError) as error:
             return _refused(ask, error)
 
-    def _answer(self, ask: Ask) -> dict[str, Any]:
-        client = self._client(ask)
-        method = _method(client, ask.operation)
-        if ask.operation == "GetCredentialReport":
-            return _credential_report(client)
-        if ask.operation in _WHOLE or not client.can_paginate(method):
-            found: dict[str, Any] = getattr(client, method)(**ask.request)
-        else:
-            found = client.get_paginator(method).paginate(**ask.request).build_full_result()
-        found.pop("ResponseMetadata", None)
-        return found
-
-    def _client(self, ask: Ask) -> Any:
-        key = (ask.service, ask.aws_region)
+    def _client(self, aws: Aws, ask: Ask) -> Any:
+        key = (aws, ask.service, ask.aws_region)
         if key not in self.clients:
             make: Any = amazon.client  # its overloads know services by name
-            self.clients[key] = make(ask.service, self.aws, region=ask.aws_region)
+            self.clients[key] = make(ask.service, aws, region=ask.aws_region)
         return self.clients[key]
+
+
+def _answer(client: Any, ask: Ask) -> dict[str, Any]:
+    """Ask, all pages of it."""
+    method = _method(client, ask.operation)
+    if ask.operation == "GetCredentialReport":
+        return _credential_report(client)
+    if ask.operation in _WHOLE or not client.can_paginate(method):
+        found: dict[str, Any] = getattr(client, method)(**ask.request)
+    else:
+        found = client.get_paginator(method).paginate(**ask.request).build_full_result()
+    found.pop("ResponseMetadata", None)
+    return found
 
 
 _WHOLE: Final = frozenset(("ListObjectsV2",))  # the first page says enough
@@ -109,18 +117,20 @@ def take(
     regions: Sequence[str] = (),
     known: Snapshot | None = None,
     now: dt.datetime,
+    elsewhere: Elsewhere | None = None,
 ) -> Snapshot:
     """Take a snapshot of the account that credentials belong to.
 
     Args:
         regions: those to audit; else all that the account has opted in to.
         known: a snapshot whose reads need not be made again.
+        elsewhere: where a read is tried again that was denied.
 
     Raises:
         SourceDenied: credentials are missing, or may not even say whose they are.
         SourceError: AWS can't be reached.
     """
-    reader = Reader(aws, pool)
+    reader = Reader(aws, pool, elsewhere)
     snapshot = known or _begin(reader, regions, now)
     for _ in range(_ROUNDS):
         asks = sorted(wanted(snapshot), key=lambda ask: (ask.service, ask.aws_region, ask.key))

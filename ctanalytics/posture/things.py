@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ctanalytics.posture import policy, selectors
-from ctanalytics.posture.view import Subject, Subjects, Unread, View
+from ctanalytics.posture.view import Gone, Subject, Subjects, Unread, View
 
 
 def account(view: View) -> Subjects:
@@ -148,7 +148,7 @@ def s3(view: View, one: Subject, operation: str) -> Any:
     """
     read = view.find("s3", operation, view.snapshot.home_region, Bucket=one.name)
     if read.absent == "NoSuchBucket":
-        raise Unread("there is no such bucket")
+        raise Gone("there is no such bucket")
     if read.refused:
         raise Unread(f"{read.ask.api}: {read.refused}", missing=read.missing)
     return {} if read.answer is None else read.answer
@@ -201,6 +201,8 @@ def keys(view: View) -> Subjects:
         for one in listed.known:
             try:
                 name = bucket_key(view, one)
+            except Gone:
+                continue
             except Unread as why:
                 unseen.append(
                     Unread(f"the key of the bucket {one.name}: {why.why}", missing=why.missing)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from ctanalytics.posture import key as keys
 from ctanalytics.posture import policy, things
 from ctanalytics.posture.bucket_policy import CLOUDTRAIL
-from ctanalytics.posture.view import Subject, Unread, Verdict, View, failed, listed, passed
+from ctanalytics.posture.view import Gone, Subject, Verdict, View, failed, listed, passed
 
 _USERS: Final = {
     "alarm": "cloudwatch.amazonaws.com",
@@ -27,7 +27,7 @@ def attributes(view: View, topic: Subject) -> Mapping[str, Any]:
     answer = view.answer("sns", "GetTopicAttributes", topic.aws_region, TopicArn=topic.resource)
     found: Mapping[str, Any] = answer.get("Attributes") or {}
     if not found:
-        raise Unread("there is no such topic")
+        raise Gone("there is no such topic")
     return found
 
 

@@ -23,6 +23,10 @@ class Unread(Exception):
         self.missing = missing
 
 
+class Gone(Unread):
+    """What a check judges is not there: another check says so, this one can say nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What a check judges: a trail, a bucket, a region, the account."""

@@ -8,7 +8,7 @@ from typing import Any
 from ctanalytics import findings
 from ctanalytics._version import __version__
 from ctanalytics.engines.duckdb import Engine
-from ctanalytics.reporting import anomalies, tables, trust
+from ctanalytics.reporting import anomalies, posture, tables, trust
 from ctanalytics.reporting.document import (
     Document,
     Entry,
@@ -62,7 +62,9 @@ def document(
         for severity in reversed(findings.SEVERITIES)
     }
     entries = anomalies.entries(engine, live, covered=_covered(span, newest))
+    lead, trails = posture.sections(engine, since=since, until=until, top=top)
     sections = (
+        *trails,
         _activity(engine, summary, since=since, until=until, top=top),
         _errors(engine, summary, since=since, until=until, top=top),
         _sign_ins(engine, since=since, until=until, top=top),
@@ -77,7 +79,7 @@ def document(
         generated_at=now,
         version=__version__,
         events=summary["events"],
-        headline=_headline(summary["events"], severities),
+        headline=" ".join(filter(None, (lead, _headline(summary["events"], severities)))),
         facts=_facts(summary),
         severities=severities,
         entries=entries,

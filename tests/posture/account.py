@@ -103,7 +103,7 @@ def build(server: Server) -> Built:
             key,
             bucket_policy(name, trail) if trail else document(*_denials(f"arn:aws:s3:::{name}")),
         )
-    server.bucket(ACCESS)
+    _access_bucket(server)
     topic = _topic(server, key)
     role, group = _log_group(server, key)
     _trails(server, key, topic, role, group)
@@ -193,6 +193,21 @@ def _bucket(server: Server, name: str, key: str, policy: str) -> None:
             ]
         },
     )
+
+
+def _access_bucket(server: Server) -> None:
+    """Where access to the other buckets is logged."""
+    s3 = server.bucket(ACCESS)
+    arn = f"arn:aws:s3:::{ACCESS}/*"
+    policy = document(statement("Allow", service("logging.s3"), "s3:PutObject", arn))
+    s3.put_bucket_policy(Bucket=ACCESS, Policy=policy)
+    for name in (LOGS, DATA, LAKE):
+        s3.put_bucket_logging(
+            Bucket=name,
+            BucketLoggingStatus={
+                "LoggingEnabled": {"TargetBucket": ACCESS, "TargetPrefix": f"{name}/"}
+            },
+        )
 
 
 def _all_blocked() -> dict[str, bool]:
