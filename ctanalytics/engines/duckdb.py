@@ -187,6 +187,10 @@ class Engine:
     def _cut(self, text: str) -> str:
         """The view of events as this session is to see them."""
         run = self._connection.execute
+        conflicts = self.tables.get("event_conflicts")
+        if conflicts is not None and not conflicts.files:
+            # Looking each event up among no corrections would read every id: 0.07 s a million.
+            text = "select * from lake.events"
         if self.org_wide:
             run(f"create view lake.events_by_account as {text}")
             text = statements.statement("lake/org_wide_events")

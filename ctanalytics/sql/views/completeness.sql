@@ -8,15 +8,25 @@
 -- reads:  events, ingest_files, lake.file_verdicts, lake.log_files
 -- units:  hour: start, UTC; events, files, changes: counts; usual_events: average of the same hour of
 --         the 28 days before; late_files: delivered 75 minutes and more after their first event
-with event_hours as (
+-- By date and hour, which are counted faster than times are cut.
+with event_counts as (
     select
         account_id,
         aws_region,
-        date_trunc('hour', event_time) as hour,
+        event_date,
+        event_hour,
         count(*) as events
     from events
     where event_time_status = 'ok'
-    group by account_id, aws_region, date_trunc('hour', event_time)
+    group by account_id, aws_region, event_date, event_hour
+),
+event_hours as (
+    select
+        account_id,
+        aws_region,
+        cast(cast(event_date as timestamp) as timestamptz) + event_hour * interval 1 hour as hour,
+        events
+    from event_counts
 ),
 selector_hours as (
     select
