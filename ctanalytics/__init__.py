@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ctanalytics.app.report import ReportResult, report
     from ctanalytics.app.show import ShowResult, show
     from ctanalytics.app.simulate import SimulateResult, simulate
+    from ctanalytics.app.timeline import TimelineResult, timeline
     from ctanalytics.app.validate import ValidateResult, validate
     from ctanalytics.errors import CtanalyticsError
     from ctanalytics.lake.decode import Decoded, decode
@@ -56,6 +57,7 @@ _HOMES = {
     "Settings": "settings",
     "ShowResult": "app.show",
     "SimulateResult": "app.simulate",
+    "TimelineResult": "app.timeline",
     "ValidateResult": "app.validate",
     "VerifyResult": "app.bundle.verify",
     "build_incidents": "app.incidents.build",
@@ -76,6 +78,7 @@ _HOMES = {
     "report": "app.report",
     "show": "app.show",
     "simulate": "app.simulate",
+    "timeline": "app.timeline",
     "validate": "app.validate",
     "verify": "app.bundle.verify",
 }
@@ -101,6 +104,7 @@ __all__ = [
     "Settings",
     "ShowResult",
     "SimulateResult",
+    "TimelineResult",
     "ValidateResult",
     "VerifyResult",
     "__version__",
@@ -122,6 +126,7 @@ __all__ = [
     "report",
     "show",
     "simulate",
+    "timeline",
     "validate",
     "verify",
 ]

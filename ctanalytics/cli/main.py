@@ -51,6 +51,7 @@ from ctanalytics.cli.rules import try_ as rules_try
 from ctanalytics.cli.shell import shell
 from ctanalytics.cli.show import show
 from ctanalytics.cli.simulate import simulate
+from ctanalytics.cli.timeline import timeline
 from ctanalytics.cli.validate import validate
 from ctanalytics.cli.views import views
 from ctanalytics.errors import CtanalyticsError
@@ -185,6 +186,7 @@ accounts_app.command("import")(command(accounts_import.import_, role_of="lake_aw
 app.command("shell")(command(shell, role_of="lake_aws"))
 app.command("investigate")(command(investigate, role_of="lake_aws"))
 app.command("show")(command(show, role_of="lake_aws"))
+app.command("timeline")(command(timeline, role_of="lake_aws"))
 app.command("explain")(command(explain, role_of="lake_aws"))
 app.command("mark")(command(mark, role_of="lake_aws"))
 app.command("hunt")(command(hunt, role_of="lake_aws"))

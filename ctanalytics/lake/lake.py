@@ -132,6 +132,7 @@ class Lake:
         until: dt.datetime | None = None,
         org_wide: bool = False,
         lookups: Mapping[str, str] | None = None,
+        filters: Mapping[str, str] | None = None,
         database: str = ":memory:",
     ) -> Engine:
         """Return a DuckDB session over all tables and views, as of now.
@@ -143,9 +144,9 @@ class Lake:
             until: only events before this time.
             org_wide: a call that several accounts log is one row.
             lookups: further tables, each with its CSV or Parquet file.
+            filters: conditions in SQL of ours on the rows of tables and views, by their names.
             database: a new DuckDB file, in which the tables and views then last.
         """
-        from ctanalytics.engines import statements
         from ctanalytics.engines.duckdb import Engine, TableFiles
 
         tables = {
@@ -159,9 +160,7 @@ class Lake:
             locked=locked,
             directories=(self.store.location("tables") + "/",),
             filesystem=self.store.filesystem(),
-            filters=dict.fromkeys(layout.RECORD_TABLES, statements.statement("lake/verified"))
-            if verified_only
-            else {},
+            filters=_filters(verified_only=verified_only, more=filters or {}),
             since=since,
             until=until,
             org_wide=org_wide,
@@ -240,6 +239,18 @@ class Lake:
             where=self.uri,
             mend="run the ingest again; what it read is kept",
         )
+
+
+def _filters(*, verified_only: bool, more: Mapping[str, str]) -> dict[str, str]:
+    """Conditions on tables and views; of a table with two both hold."""
+    from ctanalytics.engines import statements
+
+    found = dict(more)
+    if verified_only:
+        verified = statements.statement("lake/verified")
+        for name in layout.RECORD_TABLES:
+            found[name] = f"({found[name]}) and ({verified})" if name in found else verified
+    return found
 
 
 def nullable(columns: pa.Schema) -> pa.Schema:

@@ -2,15 +2,13 @@
 -- human or workload behind them. A call explains the first change that was captured after it. A
 -- change that Config saw and no call explains has a row without one.
 -- grain:  item_id, event_id
--- reads:  config_changes, config_services, changes, credential_events, role_chains, events,
--- lake.bounds
+-- reads:  config_changes, config_services, changes, call_origins, events, lake.bounds
 -- units:  change: as in config_changes; verdict: explained, unexplained, indirect (no call names the
 -- resource, but nothing of its own changed, or it is only seen for the first time), not_logged (the
 -- lake has no event of that account and day, or is cut off before it); confidence: exact (Config
 -- names the event), high (a call to the resource's own service names the ARN or an id), medium (a
 -- name), low (another service's call names it); is_main: the call that is most likely the one;
--- lag_seconds: from the call to the capture; human, human_from: root_principal, root_from of
--- role_chains; tool: as in changes; is_click_ops: done by hand in the console
+-- lag_seconds: from the call to the capture; human, human_from: as in call_origins; tool: as in changes; is_click_ops: done by hand in the console
 with chosen as (
     select config_changes.*
     from config_changes
@@ -191,18 +189,13 @@ calls as (
                 nearest.event_time desc,
                 nearest.event_id
         ) = 1 as is_main,
-        credential_events.root_principal as own_principal,
-        credential_events.root_from as own_from,
-        role_chains.root_principal as head_principal,
-        role_chains.root_from as head_from,
-        coalesce(role_chains.root_from in ('service', 'account'), true) as says_little
+        call_origins.human,
+        call_origins.human_from
     from nearest
-    left join credential_events
-        on credential_events.event_date = nearest.event_date
-       and credential_events.account_id = nearest.account_id
-       and credential_events.event_id = nearest.event_id
-    left join role_chains
-        on role_chains.session_id = credential_events.session_id
+    left join call_origins
+        on call_origins.event_date = nearest.event_date
+       and call_origins.account_id = nearest.account_id
+       and call_origins.event_id = nearest.event_id
 ),
 logged as (
     select distinct
@@ -245,18 +238,8 @@ select
     calls.principal_type,
     calls.principal,
     calls.session_name,
-    coalesce(
-        case when calls.says_little then calls.own_principal end,
-        calls.head_principal,
-        calls.own_principal,
-        case when calls.principal_type in ('user', 'root') then calls.principal end
-    ) as human,
-    case
-        when calls.says_little and calls.own_principal is not null then calls.own_from
-        when calls.head_principal is not null then calls.head_from
-        when calls.own_principal is not null then calls.own_from
-        when calls.principal_type in ('user', 'root') then 'identity'
-    end as human_from,
+    calls.human,
+    calls.human_from,
     calls.source_ip_address,
     calls.tool,
     calls.tool = 'console' as is_click_ops,

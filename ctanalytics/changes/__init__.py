@@ -1,0 +1,1 @@
+"""Resources as AWS Config saw them change, joined with the calls that changed them."""
