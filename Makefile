@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.installed
 AWSCLI := build/awscli/bin/aws
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint golden bench bench-ingest bench-ingest-long late-delivery bench-lake bench-detection bench-validate agreement test-spark notebooks docs wheel clean
+.PHONY: help setup demo test lint golden bench bench-emit bench-ingest bench-ingest-long late-delivery bench-lake bench-detection bench-validate agreement test-spark notebooks docs wheel clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -66,6 +66,9 @@ bench-validate: setup $(AWSCLI) ## Run the validate benchmark alone
 
 bench-detection: setup ## Compare rate detectors on simulated calls with labelled incidents
 	$(BIN)/python -m benchmarks.detection.rates
+
+bench-emit: setup ## Send 10,000 alerts to a busy topic while the sender is killed twice
+	$(BIN)/python benchmarks/emit.py
 
 late-delivery: setup ## Follow a bucket for 3 simulated days of late, doubled, reordered files
 	$(BIN)/python benchmarks/late_delivery.py

@@ -6,7 +6,7 @@ import datetime as dt
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, TextIO
+from typing import TextIO
 
 from ctanalytics.app.emit_run import EmitRun, TargetResult
 from ctanalytics.emitters import FORMS, Target, parse_targets
@@ -133,9 +133,3 @@ def _targets(targets: Sequence[str], settings: Settings, stdout: TextIO | None) 
     if not found:
         raise UsageError("no target is named", where="--to", mend=f"name one of {FORMS}")
     return found
-
-
-def brief(result: EmitResult) -> dict[str, Any]:
-    """Return the counts of all targets together, for a run's record."""
-    names = ("sent", "suppressed", "held", "failed", "dead", "already")
-    return {name: sum(getattr(one, name) for one in result.targets) for name in names}

@@ -54,6 +54,7 @@ from ctanalytics.cli.simulate import simulate
 from ctanalytics.cli.timeline import timeline
 from ctanalytics.cli.validate import validate
 from ctanalytics.cli.views import views
+from ctanalytics.cli.watch import watch
 from ctanalytics.errors import CtanalyticsError
 
 app = typer.Typer(
@@ -172,6 +173,7 @@ app.command("simulate")(command(simulate))
 app.command("detect")(command(detect, role_of="lake_aws"))
 app.command("emit")(command(emit, role_of="emit_aws"))
 app.command("nightly")(command(nightly))
+app.command("watch")(command(watch))
 app.command("report")(command(report, role_of="lake_aws"))
 app.command("health")(command(health, role_of="lake_aws"))
 bundle_app.callback()(command(bundle_create.bundle))

@@ -14,9 +14,9 @@ from ctanalytics.emitters.base import Alert, Emitter, Outside, Run
 from ctanalytics.emitters.cloudwatch import MAX_DATUMS
 from ctanalytics.emitters.delivery import Tally, deliver
 from ctanalytics.errors import EmitError, SettingsError
-from ctanalytics.settings import Aws
+from ctanalytics.settings import Aws, TargetOptions
 from tests.aws_server import Server, aws_server, json_error
-from tests.emitters.alerts import NOW, alert
+from tests.emitters.alerts import NOW, alert, incident
 
 NAMESPACE = "CloudTrail/Analytics"
 
@@ -169,3 +169,33 @@ def test_without_a_region_the_mend_says_so(server: Server, monkeypatch: pytest.M
 def test_the_preview_counts_the_metrics_that_are_billed() -> None:
     # [], 5 severities, (call_rate, high), RunSucceeded, LakeLagMinutes
     assert emitter().preview([alert("a"), alert("b")], Run(NOW)).startswith("would write 9 metrics")
+
+
+def test_accounts_and_regions_are_dimensions_where_the_settings_say_so(server: Server) -> None:
+    options = {"cloudwatch": TargetOptions(dimensions=["account", "region"])}
+    to = parse_target(f"cloudwatch:{NAMESPACE}", Outside(Aws(), io.StringIO(), options)).emitter
+    to.send([alert("a"), alert("b", account_id=None, aws_region=None)])
+    assert {key: value for key, value in sums(server).items() if len(key) == 2} == {
+        ("111122223333", "high"): 1,
+        ("eu-west-1", "high"): 1,
+        ("call_rate", "high"): 2,
+    }
+    assert to.preview([alert("a")], Run(NOW)).startswith("would write 11 metrics")
+
+
+def test_a_call_of_wide_incidents_stays_within_a_thousand_metrics() -> None:
+    options = {"cloudwatch": TargetOptions(dimensions=["account"])}
+    to = parse_target(f"cloudwatch:{NAMESPACE}", Outside(Aws(), io.StringIO(), options)).emitter
+    wide = [
+        incident(str(n), account_ids=[f"{n:04}{number:08}" for number in range(700)])
+        for n in range(3)
+    ]
+    assert [len(batch) for batch in to.batches(wide)] == [1, 1, 1]
+
+
+def test_incidents_are_counted_beside_anomalies_and_zero_when_there_is_none(server: Server) -> None:
+    put(incident(), incident("j", severity="critical"), alert())
+    assert sums(server, "Incidents") == {(): 2, ("high",): 1, ("critical",): 1}
+    assert sums(server)[()] == 1
+    emitter().finish(Run(NOW, has_incidents=True))
+    assert sums(server, "Incidents")[("info",)] == 0

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctanalytics.emitters.message import SUBJECT_CHARACTERS, ascii_line, body, subject
-from tests.emitters.alerts import alert
+from tests.emitters.alerts import alert, incident
 
 HOSTILE = st.text() | st.sampled_from(
     ["a\nseverity    low", "\x1b[2J", "\u202egnp.exe", "\r\nBcc: x@example.com", "😀", "\ud800"]
@@ -95,3 +95,36 @@ def test_a_large_body_loses_its_details_step_by_step_and_points_to_them() -> Non
 @given(st.text(alphabet="äöü😀", max_size=3_000), st.integers(10, 3_000))
 def test_a_body_never_exceeds_its_limit(text: str, limit: int) -> None:
     assert len(body(alert(title=text, explanation=text), limit).encode()) <= limit
+
+
+def test_an_incident_tells_its_story_and_what_to_look_at_next() -> None:
+    text, _, data = body(incident(), 250_000).partition("-" * 60 + "\n")
+    for line in (
+        "  ci called RunInstances 214 times.",
+        "  Then it made a key.",
+        "account     111122223333, 444455556666",
+        "API         ec2.amazonaws.com:RunInstances, iam.amazonaws.com:CreateAccessKey",
+        "ATT&CK      T1098.001",
+        "  - Ask who runs ci.",
+        f"    ctanalytics incidents show {incident().anomaly_id}",
+    ):
+        assert f"\n{line}\n" in text
+    parsed = json.loads(data)
+    assert parsed["incident_id"] == incident().anomaly_id
+    assert "anomaly_id" not in parsed
+    assert parsed["incident"]["opened_at"] == "2024-05-02T06:00:00Z"
+
+
+@given(HOSTILE)
+def test_no_sentence_of_a_story_looks_like_a_line_of_ours(name: str) -> None:
+    shown = body(incident(story=f"{name} made a key."), 250_000)
+    lines = shown.partition("What to look at next")[0].split("\n")
+    assert sum(line.startswith("severity    ") for line in lines) == 1
+
+
+def test_an_incident_of_hundreds_of_accounts_fits_into_a_small_message() -> None:
+    wide = incident(account_ids=[f"{n:012}" for n in range(400)], story="s" * 9_000)
+    assert "and 396 more" in body(wide, 250_000)
+    shown = body(wide, 4_000)
+    assert len(shown.encode()) <= 4_000
+    assert json.loads(shown.rpartition("\n")[2])["incident"] == {"anomalies": 2}
