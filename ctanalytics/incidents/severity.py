@@ -1,6 +1,6 @@
 """How grave an incident is, and how unusual: what its anomalies say together.
 
-Detectors speak in families: rates (call_rate, error_rate), behaviour, first_seen, silence, rules.
+Detectors speak in families: rates (call_rate, error_rate), behaviour, novelty, silence, rules.
 
 | what the incident holds | severity |
 |---|---|

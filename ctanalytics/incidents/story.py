@@ -15,7 +15,6 @@ from ctanalytics.incidents.severity import family
 _TOLD: Final = 4  # anomalies whose own explanation is part of the story
 _NAMED: Final = 5  # names in a list of names
 _STEPS: Final = 8
-_FAMILY_NAMES: Final = {"first_seen": "first-seen values"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +155,7 @@ def _together(scene: Scene) -> str:
     if len(scene.anomalies) == 1:
         return ""
     families = dict.fromkeys(family(one["detector"]) for one in scene.anomalies)
-    told_by = _names([_FAMILY_NAMES.get(name, name) for name in families])
+    told_by = _names(families)
     shared = _names([_words(link) for link in scene.linked_by])
     share = f"; they share {shared}" if shared else ""
     return f"Why together: {len(scene.anomalies)} anomalies, told by {told_by}{share}."

@@ -60,14 +60,17 @@ def traits(
     """
     if not anomalies:
         return ANOMALY_TRAITS.empty_table()
-    pairs = [
-        {"anomaly_id": row["anomaly_id"], "event_id": event_id}
-        for row in anomalies
-        for event_id in dict.fromkeys(event_ids(row["evidence"]))
-    ]
+    listed = [list(dict.fromkeys(event_ids(row["evidence"]))) for row in anomalies]
+    pairs = pa.table(
+        [
+            [row["anomaly_id"] for row, ids in zip(anomalies, listed, strict=True) for _ in ids],
+            [event_id for ids in listed for event_id in ids],
+        ],
+        _EVIDENCE,
+    )
     since, until = span(anomalies, now)
-    engine.register("incident_evidence", pa.Table.from_pylist(pairs, _EVIDENCE))
-    found = engine.run("incidents/traits", since=since, until=until).to_pylist() if pairs else []
+    engine.register("incident_evidence", pairs)
+    found = engine.run("incidents/traits", since=since, until=until).to_pylist()
     busy = _common(engine, found, anomalies, common)
     revisions = {row["anomaly_id"]: row["revision"] for row in anomalies}
     for row in found:

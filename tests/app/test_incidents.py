@@ -48,7 +48,7 @@ def test_five_detectors_on_one_attack_are_one_incident_that_tells_it(tmp_path: P
             event_source=None,
             principal_arn="arn:aws:sts::111122223333:assumed-role/ci",
         ),
-        anomaly(refused, "new", detector="first_seen", kind="first_seen", severity="info"),
+        anomaly(refused, "new", detector="novelty", kind="first_seen", severity="info"),
         anomaly(
             stopped,
             "rule",
@@ -106,7 +106,7 @@ def test_a_roll_out_over_200_accounts_is_one_incident_that_lists_them(tmp_path: 
         calls += rolled
         found += [
             anomaly(rolled, account, severity="high"),
-            anomaly(rolled, account, detector="first_seen", kind="first_seen", event_name=None),
+            anomaly(rolled, account, detector="novelty", kind="first_seen", event_name=None),
         ]
     made = lake(tmp_path / "lake", calls, *found)
     assert build(made).opened == 1

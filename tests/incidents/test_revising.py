@@ -57,7 +57,7 @@ def test_two_incidents_that_turn_out_to_be_one_are_the_older_one(tmp_path: Path)
     older, younger = world.standing()
     world.add(
         "anomalies",
-        anomaly(both, "both", detector="first_seen", kind="first_seen", severity="low"),
+        anomaly(both, "both", detector="novelty", kind="first_seen", severity="low"),
     )
     result = world.build(NIGHT + 2 * MINUTE)
     assert (result.updated, result.merged) == (1, 1)

@@ -40,7 +40,7 @@ def voice(detector: str, how: str, *, acted: bool = True) -> Voice:
             [
                 voice("isolation_forest", "high"),
                 voice("call_rate", "high"),
-                voice("first_seen", "high"),
+                voice("novelty", "high"),
             ],
             9,
             "high",

@@ -1,20 +1,17 @@
 -- What anomalies share within time: each with the first of those that it hangs together with.
 -- Of what has the same key, a chain of anomalies hangs together while the next begins before the
--- gap after the latest end has passed. An API or an error alone links no matches of rules, which tell
--- who acted, and nothing that is worth no more than a note.
+-- gap after the latest end has passed. An API or an error alone links no matches of rules in one
+-- account, which tell who acted, and nothing that is worth no more than a note.
 -- grain:  link, key, number
 -- reads:  incident_anomalies (registered: number, anomaly_id, started_at, ended_at, account_id,
--- event_source, event_name, error_code, kind, severity, group_id, incident_id), incident_traits (registered:
--- anomaly_id, trait, value)
+-- event_source, event_name, error_code, kind, severity, group_id, incident_id),
+-- incident_traits (registered: anomaly_id, trait, value)
 -- units:  number, leader: places of anomalies; link: principal, access_key, person, network, api,
 -- api_in_accounts, error, role_name, invoked_by, group, incident
 -- params: near (interval), actor (interval), accounts (least count)
 with traits as (
     select
         incident_anomalies.number,
-        incident_anomalies.started_at,
-        incident_anomalies.ended_at,
-        incident_anomalies.account_id,
         incident_traits.trait,
         incident_traits.value,
         -- Permission sets are shared by people: where the person is known, the role says nothing.
@@ -25,81 +22,84 @@ with traits as (
     inner join incident_traits
         on incident_traits.anomaly_id = incident_anomalies.anomaly_id
 ),
-keys as (
-    select number, started_at, ended_at, account_id, trait as link, value as key, $actor as gap, 1 as least
+worthy as (
+    select
+        number,
+        account_id,
+        event_source,
+        event_name,
+        error_code,
+        kind
+    from incident_anomalies
+    where event_source is not null
+      and severity <> 'info'
+),
+shared as (
+    select
+        number,
+        trait as link,
+        value as key
     from traits
-    where trait in ('principal', 'access_key', 'person')
-      and not (
-          trait = 'principal'
-          and has_person
-          and contains(value, ':role/aws-reserved/sso.amazonaws.com/')
-      )
-    union all
-    select number, started_at, ended_at, account_id, trait as link, value as key, $near as gap, 1 as least
-    from traits
-    where trait in ('network', 'role_name', 'invoked_by')
-      and not (trait = 'role_name' and has_person and starts_with(value, 'AWSReservedSSO_'))
+    where trait in ('access_key', 'person', 'network', 'invoked_by')
+       or (
+           trait = 'principal'
+           and not (has_person and contains(value, ':role/aws-reserved/sso.amazonaws.com/'))
+       )
+       or (trait = 'role_name' and not (has_person and starts_with(value, 'AWSReservedSSO_')))
     union all
     select
         number,
-        started_at,
-        ended_at,
-        account_id,
         'api' as link,
-        concat_ws('|', account_id, event_source, event_name) as key,
-        $near as gap,
-        1 as least
-    from incident_anomalies
-    where event_source is not null
-      and event_name is not null
+        concat_ws('|', account_id, event_source, event_name) as key
+    from worthy
+    where event_name is not null
       and kind <> 'rule'
-      and severity <> 'info'
     union all
     select
         number,
-        started_at,
-        ended_at,
-        account_id,
-        'api_in_accounts' as link,
-        concat_ws('|', event_source, event_name) as key,
-        $near as gap,
-        $accounts as least
-    from incident_anomalies
-    where event_source is not null
-      and event_name is not null
-      and severity <> 'info'
-    union all
-    select
-        number,
-        started_at,
-        ended_at,
-        account_id,
         'error' as link,
-        concat_ws('|', account_id, event_source, error_code) as key,
-        $near as gap,
-        1 as least
-    from incident_anomalies
-    where event_source is not null
-      and error_code is not null
+        concat_ws('|', account_id, event_source, error_code) as key
+    from worthy
+    where error_code is not null
       and kind <> 'rule'
-      and severity <> 'info'
     union all
-    select number, started_at, ended_at, account_id, 'group' as link, group_id as key, $actor as gap, 1 as least
+    select
+        number,
+        'api_in_accounts' as link,
+        concat_ws('|', event_source, event_name) as key
+    from worthy
+    where event_name is not null
+    union all
+    select
+        number,
+        'group' as link,
+        group_id as key
     from incident_anomalies
     where group_id is not null
     union all
-    -- What was told as one incident stays one.
     select
         number,
-        started_at,
-        ended_at,
-        account_id,
         'incident' as link,
-        incident_id as key,
-        interval 36500 days as gap,
-        1 as least
+        incident_id as key
     from incident_anomalies
     where incident_id is not null
+),
+keys as (
+    select
+        shared.link,
+        shared.key,
+        shared.number,
+        incident_anomalies.started_at,
+        incident_anomalies.ended_at,
+        incident_anomalies.account_id,
+        case
+            when shared.link = 'incident' then interval 36500 days  -- what is one stays one
+            when shared.link in ('principal', 'access_key', 'person', 'group') then $actor
+            else $near
+        end as gap
+    from shared
+    inner join incident_anomalies
+        on incident_anomalies.number = shared.number
 ),
 reached as (
     select
@@ -111,7 +111,7 @@ reached as (
         ) as known_until
     from keys
 ),
-chains as (
+chained as (
     select
         *,
         sum(case when known_until is null or started_at > known_until + gap then 1 else 0 end) over (
@@ -121,40 +121,25 @@ chains as (
         ) as chain
     from reached
 ),
-led as (
-    select
-        link,
-        key,
-        number,
-        least,
-        first_value(number) over (
-            partition by link, key, chain
-            order by started_at, number
-        ) as leader,
-        count(*) over (partition by link, key, chain) as anomalies,
-        account_id,
-        chain
-    from chains
-),
-places as (
+chains as (
     select
         link,
         key,
         chain,
-        count(distinct account_id) as accounts
-    from led
+        min(struct_pack(started_at := started_at, number := number)).number as leader
+    from chained
     group by link, key, chain
+    having count(*) > 1
+       and (link <> 'api_in_accounts' or count(distinct account_id) >= $accounts)
 )
 select
-    led.link,
-    led.key,
-    led.number,
-    led.leader
-from led
-inner join places
-    on places.link = led.link
-   and places.key = led.key
-   and places.chain = led.chain
-where led.anomalies > 1
-  and places.accounts >= led.least
-order by led.link, led.key, led.number
+    chained.link,
+    chained.key,
+    chained.number,
+    chains.leader
+from chained
+inner join chains
+    on chains.link = chained.link
+   and chains.key = chained.key
+   and chains.chain = chained.chain
+order by chained.link, chained.key, chained.number

@@ -6,45 +6,23 @@
 -- units:  calls, of_calls: evidence events that have the trait, and that were found; traits as in
 -- records.incidents
 -- params: since, until (UTC, half-open)
-with found as (
+with calls as (
     select
         incident_evidence.anomaly_id,
         credential_events.event_source || ':' || credential_events.event_name as api,
+        credential_events.principal_type,
         credential_events.principal_arn,
-        case
-            when credential_events.principal_type = 'role' then regexp_replace(
-                regexp_replace(
-                    regexp_extract(credential_events.principal_arn, '([^/]+)$', 1),
-                    '^(AWSReservedSSO_.*)_[0-9a-f]{16}$',
-                    '\1'
-                ),
-                '^(stacksets-exec)-.*$',
-                '\1'
-            )
-        end as role_name,
+        regexp_extract(credential_events.principal_arn, '([^/]+)$', 1) as name,
         credential_events.access_key_id,
-        case
-            when regexp_matches(credential_events.source_ip_address, '^[0-9]+([.][0-9]+){3}$')
-                then regexp_extract(
-                    credential_events.source_ip_address, '^[0-9]+[.][0-9]+[.][0-9]+', 0
-                ) || '.0/24'
-            when regexp_matches(credential_events.source_ip_address, '^[0-9A-Fa-f]+:[0-9A-Fa-f]+:[0-9A-Fa-f]+:')
-                then lower(
-                    regexp_extract(
-                        credential_events.source_ip_address, '^[0-9A-Fa-f]+:[0-9A-Fa-f]+:[0-9A-Fa-f]+', 0
-                    )
-                ) || '::/48'
-        end as network,
+        credential_events.source_ip_address,
         credential_events.invoked_by,
-        case
-            when coalesce(role_chains.root_from, 'service') not in ('service', 'account')
-                then role_chains.root_principal
-            when coalesce(credential_events.root_from, 'service') not in ('service', 'account')
-                then credential_events.root_principal
-        end as person,
-        coalesce(error_classes.error_class = 'denied', false) as is_denied,
         credential_events.is_error,
         not coalesce(credential_events.read_only, true) as is_write,
+        coalesce(role_chains.root_from, 'service') not in ('service', 'account') as has_head,
+        role_chains.root_principal as head,
+        coalesce(credential_events.root_from, 'service') not in ('service', 'account') as has_own,
+        credential_events.root_principal as own,
+        coalesce(error_classes.error_class = 'denied', false) as is_denied,
         sensitive_apis.sensitivity
     from credential_events
     inner join incident_evidence
@@ -61,51 +39,59 @@ with found as (
       and credential_events.event_time >= $since
       and credential_events.event_time < $until
 ),
-totals as (
+found as (
     select
         anomaly_id,
-        count(*) as of_calls
-    from found
-    group by anomaly_id
+        principal_arn as principal,
+        case
+            when principal_type = 'role' then regexp_replace(
+                regexp_replace(name, '^(AWSReservedSSO_.*)_[0-9a-f]{16}$', '\1'),
+                '^(stacksets-exec)-.*$',
+                '\1'
+            )
+        end as role_name,
+        access_key_id as access_key,
+        case
+            when regexp_matches(source_ip_address, '^[0-9]+([.][0-9]+){3}$')
+                then regexp_extract(source_ip_address, '^[0-9]+[.][0-9]+[.][0-9]+', 0) || '.0/24'
+            when regexp_matches(source_ip_address, '^[0-9A-Fa-f]+:[0-9A-Fa-f]+:[0-9A-Fa-f]+:')
+                then lower(
+                    regexp_extract(source_ip_address, '^[0-9A-Fa-f]+:[0-9A-Fa-f]+:[0-9A-Fa-f]+', 0)
+                ) || '::/48'
+        end as network,
+        invoked_by,
+        case
+            when has_head then head
+            when has_own then own
+        end as person,
+        api,
+        case when not is_error then sensitivity || ' ' || api end as sensitive,
+        case when is_denied then '' end as denied,
+        case when is_write and not is_error then '' end as write,
+        '' as read
+    from calls
 ),
-named as (
-    select anomaly_id, 'principal' as trait, principal_arn as value, true as is_shared from found
-    union all
-    select anomaly_id, 'role_name' as trait, role_name as value, true as is_shared from found
-    union all
-    select anomaly_id, 'access_key' as trait, access_key_id as value, true as is_shared from found
-    union all
-    select anomaly_id, 'network' as trait, network as value, true as is_shared from found
-    union all
-    select anomaly_id, 'invoked_by' as trait, invoked_by as value, true as is_shared from found
-    union all
-    select anomaly_id, 'person' as trait, person as value, true as is_shared from found
-    union all
-    select anomaly_id, 'api' as trait, api as value, false as is_shared from found
-    union all
-    select anomaly_id, 'sensitive' as trait, sensitivity || ' ' || api as value, false as is_shared
-    from found
-    where not is_error
-    union all
-    select anomaly_id, 'denied' as trait, '' as value, false as is_shared from found where is_denied
-    union all
-    select anomaly_id, 'write' as trait, '' as value, false as is_shared
-    from found
-    where is_write
-      and not is_error
-    union all
-    select anomaly_id, 'read' as trait, '' as value, false as is_shared from found
+traits as (
+    unpivot found
+    on principal, role_name, access_key, network, invoked_by, person, api, sensitive, denied, write,
+    read
+    into name trait value value
 ),
 counted as (
     select
         anomaly_id,
         trait,
         value,
-        is_shared,
         count(*) as calls
-    from named
-    where value is not null
-    group by anomaly_id, trait, value, is_shared
+    from traits
+    group by anomaly_id, trait, value
+),
+totals as (
+    select
+        anomaly_id,
+        calls as of_calls
+    from counted
+    where trait = 'read'
 )
 select
     counted.anomaly_id,
@@ -116,6 +102,6 @@ select
 from counted
 inner join totals
     on totals.anomaly_id = counted.anomaly_id
-where not counted.is_shared
+where counted.trait in ('api', 'sensitive', 'denied', 'write', 'read')
    or 2 * counted.calls >= totals.of_calls
 order by counted.anomaly_id, counted.trait, counted.calls desc, counted.value
