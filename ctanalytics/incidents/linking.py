@@ -11,6 +11,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from ctanalytics.engines.duckdb import Engine
+from ctanalytics.incidents.traits import group_id
 from ctanalytics.records.schema import TIMESTAMP
 from ctanalytics.settings import Incidents
 
@@ -66,6 +67,7 @@ def groups(
         | {
             "number": number,
             "ended_at": row["ended_at"] or max(now, row["started_at"]),
+            "group_id": group_id(row["evidence"]),
             "incident_id": incident_of.get(row["anomaly_id"]),
         }
         for number, row in enumerate(anomalies)

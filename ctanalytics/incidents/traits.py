@@ -23,16 +23,26 @@ _NETWORKS: Final = pa.schema(
 )
 
 
-class _EventIds(msgspec.Struct, frozen=True):
+class _Evidence(msgspec.Struct, frozen=True):
     event_ids: list[str] = []
+    group_id: str | None = None
+
+
+def _evidence(text: str) -> _Evidence:
+    try:
+        return msgspec.json.decode(text, type=_Evidence)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return _Evidence()
 
 
 def event_ids(evidence: str) -> list[str]:
     """Return the ids of the events that an anomaly's evidence lists; none when it can't be read."""
-    try:
-        return msgspec.json.decode(evidence, type=_EventIds).event_ids
-    except (msgspec.DecodeError, UnicodeEncodeError):
-        return []
+    return _evidence(evidence).event_ids
+
+
+def group_id(evidence: str) -> str | None:
+    """Return the id of the burst that a rate detector says an anomaly is part of."""
+    return _evidence(evidence).group_id
 
 
 def span(

@@ -136,6 +136,16 @@ def test_what_is_shared_links_within_its_time(
     assert incidents(world) == sizes
 
 
+def test_what_the_rate_detectors_grouped_is_one(tmp_path: Path) -> None:
+    where = {"source_ip_address": "192.0.2.1"}
+    one, two = events(1), events(1, at=90, arn=role("web"), event_name="StopInstances", **where)
+    burst = {"extra": {"group_id": "g"}}
+    found = [anomaly(one, "1", **burst), anomaly(two, "2", **burst)]
+    world = World(tmp_path, events=[*one, *two], anomalies=found)
+    world.build()
+    assert [row["linked_by"] for row in world.standing()] == [["group"]]
+
+
 def test_a_network_that_many_use_anyway_links_nobody(tmp_path: Path) -> None:
     office = [
         call
