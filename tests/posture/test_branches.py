@@ -1,0 +1,628 @@
+"""One property changed at a time, on the account that is set up well."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ctanalytics.posture import CHECKS
+from ctanalytics.posture.check import run
+from ctanalytics.posture.expected import Expected
+from ctanalytics.posture.recorded import matrix
+from ctanalytics.posture.seen import Seen, SeenClass, Tampering
+from ctanalytics.posture.snapshot import Read, Snapshot
+from ctanalytics.posture.view import View
+from ctanalytics.records.posture import Finding
+from tests.aws_server import ACCOUNT, REGION
+from tests.posture import account
+from tests.posture.account import LOGS, TRAIL, document, statement
+from tests.posture.readings import Readings
+
+NOW = dt.datetime.now(dt.UTC)
+
+
+def ago(**spans: float) -> str:
+    return (NOW - dt.timedelta(**spans)).isoformat()
+
+
+def changed(
+    snapshot: Snapshot, api: str, change: Callable[[Any], None], about: str = ""
+) -> Snapshot:
+    """Change the answers of an API, all of them or those whose request names something."""
+    reads = []
+    for read in snapshot.reads.values():
+        if read.ask.api == api and about in json.dumps(dict(read.ask.request)):
+            answer = json.loads(json.dumps(read.answer if read.answer is not None else {}))
+            change(answer)
+            reads.append(Read(read.ask, answer=answer))
+    assert reads, f"no such read: {api} {about}"
+    return snapshot.with_reads(reads)
+
+
+def put(**values: Any) -> Callable[[Any], None]:
+    return lambda answer: answer.update(values)
+
+
+def one(
+    name: str,
+    snapshot: Snapshot,
+    resource: str = "",
+    *,
+    expected: Expected = account.EXPECTED,
+    seen: Seen | None = None,
+) -> Finding:
+    """The finding of a check on one resource, the gravest when several."""
+    found = run(View(snapshot, expected, seen), [(name, CHECKS[name])])
+    chosen = [each for each in found if resource in each.resource]
+    return sorted(chosen, key=lambda each: ("fail", "unknown", "pass").index(each.status))[0]
+
+
+def policy(bucket: str, change: Callable[[list[Any]], Any]) -> Callable[[Any], None]:
+    """Change the statements of a bucket's policy."""
+
+    def apply(answer: Any) -> None:
+        found = json.loads(answer["Policy"])
+        change(found["Statement"])
+        answer["Policy"] = json.dumps(found)
+
+    return apply
+
+
+def drop(operator: str, key: str) -> Callable[[list[Any]], None]:
+    def apply(rows: list[Any]) -> None:
+        rows[:] = [row for row in rows if key not in row.get("Condition", {}).get(operator, {})]
+
+    return apply
+
+
+def rewrite(old: str, new: str) -> Callable[[Any], None]:
+    return lambda answer: answer.update(Policy=answer["Policy"].replace(old, new))
+
+
+STATUS = "cloudtrail:GetTrailStatus"
+CASES = [
+    pytest.param(
+        "trail-logging",
+        STATUS,
+        put(StartLoggingTime=ago(hours=2), StopLoggingTime=ago(hours=1)),
+        "fail",
+        "stopped after it was last started",
+        id="stopped-last",
+    ),
+    pytest.param(
+        "trail-delivering",
+        STATUS,
+        put(LatestDeliveryError="AccessDenied"),
+        "fail",
+        "AccessDenied",
+        id="delivery-error",
+    ),
+    pytest.param(
+        "trail-delivering",
+        STATUS,
+        put(LatestDeliveryTime=ago(hours=30)),
+        "fail",
+        "hours ago",
+        id="delivery-old",
+    ),
+    pytest.param(
+        "trail-digest-delivering",
+        STATUS,
+        put(LatestDigestDeliveryTime=ago(hours=3)),
+        "fail",
+        "3 hours ago",
+        id="digest-old",
+    ),
+    pytest.param(
+        "trail-digest-delivering",
+        STATUS,
+        put(LatestDigestDeliveryError="NoSuchBucket"),
+        "fail",
+        "NoSuchBucket",
+        id="digest-error",
+    ),
+    pytest.param(
+        "trail-digest-delivering",
+        STATUS,
+        put(LatestDigestDeliveryTime=ago(minutes=50)),
+        "pass",
+        "",
+        id="digest-fresh",
+    ),
+    pytest.param(
+        "trail-cloudwatch-logs",
+        STATUS,
+        put(LatestCloudWatchLogsDeliveryTime=ago(days=2)),
+        "fail",
+        "more than a day",
+        id="log-group-old",
+    ),
+    pytest.param(
+        "trail-sns",
+        STATUS,
+        put(LatestNotificationError="InvalidParameter"),
+        "fail",
+        "InvalidParameter",
+        id="notification-error",
+    ),
+    pytest.param(
+        "trail-insights",
+        "cloudtrail:GetInsightSelectors",
+        put(
+            InsightSelectors=[
+                {"InsightType": "ApiCallRateInsight", "EventCategories": ["Data"]},
+                {"InsightType": "ApiErrorRateInsight", "EventCategories": ["Management", "Data"]},
+            ]
+        ),
+        "fail",
+        "ApiCallRateInsight",
+        id="insights-of-data-alone",
+    ),
+    pytest.param(
+        "bucket-access-logging",
+        "s3:GetBucketLogging",
+        put(LoggingEnabled={"TargetBucket": LOGS}),
+        "fail",
+        "same bucket",
+        id="logged-into-itself",
+    ),
+    pytest.param(
+        "bucket-object-lock",
+        "s3:GetObjectLockConfiguration",
+        put(
+            ObjectLockConfiguration={
+                "ObjectLockEnabled": "Enabled",
+                "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 400}},
+            }
+        ),
+        "fail",
+        "GOVERNANCE",
+        id="lock-may-be-bypassed",
+    ),
+    pytest.param(
+        "bucket-object-lock",
+        "s3:GetObjectLockConfiguration",
+        put(
+            ObjectLockConfiguration={
+                "ObjectLockEnabled": "Enabled",
+                "Rule": {"DefaultRetention": {"Mode": "COMPLIANCE", "Years": 1}},
+            }
+        ),
+        "pass",
+        "365 days",
+        id="lock-in-years",
+    ),
+    pytest.param(
+        "bucket-policy-source-arn",
+        "s3:GetBucketPolicy",
+        rewrite("trail/main", "trail/somebody-elses"),
+        "fail",
+        "none of the trails",
+        id="another-trail",
+    ),
+    pytest.param(
+        "bucket-policy-source-arn",
+        "s3:GetBucketPolicy",
+        rewrite(f"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/main", "*"),
+        "fail",
+        "anybody",
+        id="any-trail",
+    ),
+    pytest.param(
+        "bucket-policy-least",
+        "s3:GetBucketPolicy",
+        rewrite("/AWSLogs/*", "/*"),
+        "fail",
+        "outside of AWSLogs/",
+        id="writes-anywhere",
+    ),
+    pytest.param(
+        "bucket-policy-least",
+        "s3:GetBucketPolicy",
+        policy(
+            LOGS,
+            lambda rows: rows.append(
+                statement(
+                    "Allow", {"AWS": "086441151436"}, "s3:PutObject", f"arn:aws:s3:::{LOGS}/*"
+                )
+            ),
+        ),
+        "fail",
+        "086441151436",
+        id="an-account-of-cloudtrail-by-number",
+    ),
+    pytest.param(
+        "bucket-deny-non-tls",
+        "s3:GetBucketPolicy",
+        policy(LOGS, drop("Bool", "aws:SecureTransport")),
+        "fail",
+        "without TLS",
+        id="no-tls",
+    ),
+    pytest.param(
+        "bucket-notification",
+        "s3:GetBucketNotificationConfiguration",
+        put(
+            LambdaFunctionConfigurations=[
+                {"LambdaFunctionArn": f"arn:aws:lambda:{REGION}:444455556666:function:f"}
+            ]
+        ),
+        "fail",
+        "444455556666",
+        id="told-abroad",
+    ),
+    pytest.param(
+        "key-enabled",
+        "kms:DescribeKey",
+        lambda answer: answer["KeyMetadata"].update(KeyState="PendingDeletion"),
+        "fail",
+        "PendingDeletion",
+        id="key-waits-for-deletion",
+    ),
+    pytest.param(
+        "key-policy-cloudtrail",
+        "kms:GetKeyPolicy",
+        rewrite("kms:EncryptionContext:aws:cloudtrail:arn", "kms:ViaService"),
+        "fail",
+        "EncryptionContext",
+        id="no-context",
+    ),
+    pytest.param(
+        "key-policy-not-public",
+        "kms:ListGrants",
+        put(
+            Grants=[
+                {
+                    "GranteePrincipal": "arn:aws:iam::444455556666:role/reader",
+                    "Operations": ["Decrypt"],
+                }
+            ]
+        ),
+        "fail",
+        "a grant",
+        id="a-grant-abroad",
+    ),
+    pytest.param(
+        "topic-encrypted",
+        "sns:GetTopicAttributes",
+        lambda answer: answer["Attributes"].update(KmsMasterKeyId="alias/aws/sns"),
+        "fail",
+        "AWS manages",
+        id="the-key-that-lets-no-alarm-through",
+    ),
+    pytest.param(
+        "alarm-topic-subscribed",
+        "sns:ListSubscriptionsByTopic",
+        put(Subscriptions=[{"SubscriptionArn": "PendingConfirmation"}]),
+        "fail",
+        "nobody has subscribed",
+        id="never-confirmed",
+    ),
+    pytest.param(
+        "monitor-root-use",
+        "sns:ListSubscriptionsByTopic",
+        put(Subscriptions=[]),
+        "fail",
+        "nobody has subscribed",
+        id="nobody-hears",
+    ),
+    pytest.param(
+        "monitor-root-use",
+        "cloudwatch:DescribeAlarms",
+        lambda answer: [each.update(ActionsEnabled=False) for each in answer["MetricAlarms"]],
+        "fail",
+        "actions disabled",
+        id="alarm-silenced",
+    ),
+    pytest.param(
+        "monitor-root-use",
+        "logs:DescribeMetricFilters",
+        lambda answer: [each.update(filterPattern="") for each in answer["metricFilters"]],
+        "fail",
+        "ordinary calls too",
+        id="filter-matches-everything",
+    ),
+    pytest.param(
+        "monitor-iam-policy-changes",
+        "logs:DescribeMetricFilters",
+        lambda answer: [
+            each.update(filterPattern=each["filterPattern"].replace("DetachRolePolicy", "X"))
+            for each in answer["metricFilters"]
+        ],
+        "fail",
+        "DetachRolePolicy",
+        id="filter-leaves-one-out",
+    ),
+    pytest.param(
+        "loggroup-role",
+        "iam:GetAccountAuthorizationDetails",
+        lambda answer: [
+            role["RolePolicyList"][0]["PolicyDocument"]["Statement"][0].update(Action="logs:*")
+            for role in answer["RoleDetailList"]
+            if role["RoleName"] == "trail-to-logs"
+        ],
+        "fail",
+        "logs:*",
+        id="role-may-more",
+    ),
+    pytest.param(
+        "config-recorder-on",
+        "config:DescribeConfigurationRecorderStatus",
+        lambda answer: answer["ConfigurationRecordersStatus"][0].update(
+            lastStatus="FAILURE", lastErrorMessage="no bucket"
+        ),
+        "fail",
+        "no bucket",
+        id="recorder-fails",
+    ),
+    pytest.param(
+        "iam-scp-protects-trail",
+        "organizations:ListTargetsForPolicy",
+        put(Targets=[]),
+        "fail",
+        "StopLogging",
+        id="attached-to-nothing",
+    ),
+    pytest.param(
+        "vpc-flow-logs",
+        "ec2:DescribeVpcs",
+        lambda answer: answer["Vpcs"].append({"VpcId": "vpc-0EXAMPLE"}),
+        "fail",
+        "vpc-0EXAMPLE",
+        id="a-dark-vpc",
+    ),
+    pytest.param(
+        "trail-home-region-opt-in",
+        "ec2:DescribeRegions",
+        lambda answer: [
+            each.update(OptInStatus="opted-in")
+            for each in answer["Regions"]
+            if each["RegionName"] == REGION
+        ],
+        "fail",
+        "opted in",
+        id="region-of-choice",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "api", "change", "status", "said"), CASES)
+def test_a_property_decides(
+    name: str, api: str, change: Any, status: str, said: str, readings: Readings
+) -> None:
+    found = one(name, changed(readings.good, api, change))
+    assert (found.status, said in found.explanation) == (status, True), found.explanation
+
+
+def test_the_shorter_logs_live_the_graver(readings: Readings) -> None:
+    def expiring(days: int) -> Snapshot:
+        def apply(answer: Any) -> None:
+            answer["Rules"][0]["Expiration"] = {"Days": days}
+
+        return changed(readings.good, "s3:GetBucketLifecycleConfiguration", apply, LOGS)
+
+    severities = [one("bucket-lifecycle", expiring(days), LOGS).severity for days in (30, 200)]
+    assert severities == ["high", "medium"]
+    assert one("bucket-lifecycle", expiring(400), LOGS).status == "pass"
+
+
+UNLOCKED = ("s3:GetObjectLockConfiguration", put(ObjectLockConfiguration={}))
+NO_MFA_POLICY = (
+    "s3:GetBucketPolicy",
+    policy(LOGS, drop("BoolIfExists", "aws:MultiFactorAuthPresent")),
+)
+MFA_DELETE = ("s3:GetBucketVersioning", put(MFADelete="Enabled"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "protections"),
+    [
+        pytest.param([NO_MFA_POLICY], ["Object Lock"], id="lock"),
+        pytest.param([UNLOCKED], ["a policy that denies deleting without MFA"], id="policy"),
+        pytest.param([UNLOCKED, NO_MFA_POLICY, MFA_DELETE], ["MFA Delete"], id="mfa-delete"),
+        pytest.param([UNLOCKED, NO_MFA_POLICY], [], id="none"),
+        pytest.param(
+            [UNLOCKED, ("s3:GetBucketPolicy", rewrite("BoolIfExists", "Bool"))],
+            [],
+            id="not-if-exists",
+        ),
+        pytest.param(
+            [UNLOCKED, ("s3:GetBucketPolicy", rewrite("s3:PutBucketVersioning", "s3:GetObject"))],
+            [],
+            id="one-call-left-open",
+        ),
+    ],
+)
+def test_deleting_is_protected_by_any_of_three_and_they_are_named(
+    changes: list[Any], protections: list[str], readings: Readings
+) -> None:
+    snapshot = readings.good
+    for api, change in changes:
+        snapshot = changed(snapshot, api, change, LOGS)
+    found = one("bucket-delete-protected", snapshot, LOGS)
+    assert found.evidence.get("protections", []) == protections
+    assert found.status == ("pass" if protections else "fail")
+
+
+def test_a_protection_that_was_not_read_counts_as_none(readings: Readings) -> None:
+    denied = readings.denied["s3:GetObjectLockConfiguration"]
+    snapshot = changed(readings.good, *NO_MFA_POLICY, LOGS).with_reads(denied)
+    found = one("bucket-delete-protected", snapshot, LOGS)
+    assert found.status == "unknown"
+    assert found.missing == ("s3:GetBucketObjectLockConfiguration",)
+
+
+def test_a_lake_holds_when_its_versions_do(readings: Readings) -> None:
+    snapshot = changed(readings.good, *UNLOCKED, account.LAKE)
+    assert one("lake-delete-protected", snapshot, account.LAKE).status == "pass"
+    keep = statement("Deny", "*", "s3:DeleteObjectVersion", f"arn:aws:s3:::{account.LAKE}/*")
+    snapshot = changed(snapshot, "s3:GetBucketPolicy", put(Policy=document(keep)), account.LAKE)
+    found = one("lake-delete-protected", snapshot, account.LAKE)
+    assert found.evidence["protections"] == ["versions that nobody may delete"]
+
+
+def test_two_trails_record_what_one_leaves_out(readings: Readings) -> None:
+    reads = {"ReadWriteType": "ReadOnly", "IncludeManagementEvents": True, "DataResources": []}
+    writes = reads | {"ReadWriteType": "WriteOnly"}
+    halves = changed(
+        readings.good,
+        "cloudtrail:GetEventSelectors",
+        lambda answer: (answer.clear(), answer.update(EventSelectors=[reads])),
+        "trail/main",
+    )
+    rows = [row for row in matrix(View(halves)) if row["events"].startswith("management")]
+    assert {row["events"]: row["extent"] for row in rows} == {
+        "management writes": "none",
+        "management reads": "all",
+    }
+    both = changed(
+        halves,
+        "cloudtrail:GetEventSelectors",
+        lambda answer: (answer.clear(), answer.update(EventSelectors=[writes])),
+        "trail/of-logs",
+    )
+    rows = [row for row in matrix(View(both)) if row["events"].startswith("management")]
+    assert {row["extent"] for row in rows} == {"all"}
+    assert one("trail-multi-region", both).status == "fail"
+
+
+def test_what_a_trail_records_is_unknown_where_its_selectors_are(readings: Readings) -> None:
+    blind = readings.good.with_reads(readings.denied["cloudtrail:GetEventSelectors"])
+    rows = matrix(View(blind))
+    assert {row["extent"] for row in rows} == {"unknown"}
+    assert "GetEventSelectors" in rows[0]["left_out"]
+
+
+def test_who_may_change_trails_is_named_with_the_way(readings: Readings) -> None:
+    few = replace(account.EXPECTED, most_trail_admins=0)
+    found = one("iam-full-access", readings.good, expected=few)
+    assert found.status == "fail"
+    assert found.evidence["holders"] == {
+        f"arn:aws:iam::{ACCOUNT}:user/ada": "cloudtrail:StopLogging through group admins: inline policy manage"
+    }
+    named = replace(few, trail_admins=(f"arn:aws:iam::{ACCOUNT}:user/a*",))
+    assert one("iam-full-access", readings.good, expected=named).status == "pass"
+
+
+def test_a_boundary_takes_a_right_away(readings: Readings) -> None:
+    few = replace(account.EXPECTED, most_trail_admins=0)
+    bound = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+
+    def limit(answer: Any) -> None:
+        for user in answer["UserDetailList"]:
+            user["PermissionsBoundary"] = {"PermissionsBoundaryArn": bound}
+        document = {"Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}]}
+        versions = [{"IsDefaultVersion": True, "Document": document}]
+        answer["Policies"].append({"Arn": bound, "PolicyVersionList": versions})
+
+    bounded = changed(readings.good, "iam:GetAccountAuthorizationDetails", limit)
+    assert one("iam-full-access", bounded, expected=few).status == "pass"
+
+
+def test_a_policy_whose_text_is_not_known_is_no_pass(readings: Readings) -> None:
+    def attach(answer: Any) -> None:
+        answer["UserDetailList"][0]["AttachedManagedPolicies"] = [
+            {
+                "PolicyName": "AdministratorAccess",
+                "PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess",
+            }
+        ]
+
+    found = one(
+        "iam-full-access", changed(readings.good, "iam:GetAccountAuthorizationDetails", attach)
+    )
+    assert found.status == "unknown"
+
+
+def test_a_trail_of_another_region_that_cannot_be_listed_is_said(readings: Readings) -> None:
+    partly = readings.good.with_reads(readings.denied["cloudtrail:ListTrails"])
+    found = run(View(partly, account.EXPECTED), [("trail-kms", CHECKS["trail-kms"])])
+    assert [each.status for each in found] == ["pass", "pass", "unknown"]
+    assert found[-1].missing == ("cloudtrail:ListTrails",)
+
+
+def test_an_event_bridge_rule_will_do_instead_of_a_filter(readings: Readings) -> None:
+    calls = ["DisableKey", "ScheduleKeyDeletion"]
+    pattern = {"source": ["aws.kms"], "detail-type": ["AWS API Call via CloudTrail"]}
+    text = json.dumps(pattern | {"detail": {"eventName": calls}})
+    bare = changed(readings.good, "logs:DescribeMetricFilters", put(metricFilters=[]))
+    assert one("monitor-key-disabled", bare).status == "fail"
+    ruled = changed(
+        bare, "events:ListRules", lambda answer: answer["Rules"][0].update(EventPattern=text)
+    )
+    found = one("monitor-key-disabled", ruled)
+    assert found.status == "pass"
+    assert "EventBridge rule" in found.explanation
+
+
+def seen(*classes: SeenClass, tampering: tuple[Tampering, ...] = ()) -> Seen:
+    return Seen(NOW - dt.timedelta(days=7), NOW, classes, tampering)
+
+
+def of_class(
+    category: str = "Management",
+    kind: str = "",
+    *,
+    region: str = REGION,
+    days: float = 6,
+    quiet_hours: float = 0,
+    events: int = 5_000,
+) -> SeenClass:
+    last = NOW - dt.timedelta(hours=quiet_hours)
+    return SeenClass(region, category, kind, "", True, events, last - dt.timedelta(days=days), last)
+
+
+def test_events_that_no_trail_records_now_are_a_contradiction(readings: Readings) -> None:
+    queues = of_class("Data", "AWS::SQS::Queue")
+    found = one("seen-not-recorded", readings.good, seen=seen(of_class(), queues))
+    assert found.status == "fail"
+    assert list(found.evidence["last_seen"]) == ["data AWS::SQS::Queue writes"]
+    old = of_class("Data", "AWS::SQS::Queue", quiet_hours=60)
+    assert one("seen-not-recorded", readings.good, seen=seen(of_class(), old)).status == "pass"
+    blind = readings.good.with_reads(readings.denied["cloudtrail:GetEventSelectors"])
+    assert one("seen-not-recorded", blind, seen=seen(queues)).status == "unknown"
+
+
+def test_what_is_recorded_and_came_hourly_has_to_come(readings: Readings) -> None:
+    silent = of_class(quiet_hours=30)
+    assert one("recorded-not-seen", readings.good, seen=seen(silent)).status == "fail"
+    for other in (
+        of_class(quiet_hours=10),
+        of_class(quiet_hours=30, events=20),
+        of_class(quiet_hours=30, days=1),
+        of_class("Data", "AWS::SQS::Queue", quiet_hours=30),
+    ):
+        assert one("recorded-not-seen", readings.good, seen=seen(other)).status == "pass"
+
+
+def test_tampering_that_was_done_outweighs_what_was_tried(readings: Readings) -> None:
+    def call(succeeded: bool) -> Tampering:
+        return Tampering(NOW, "e-1", "StopLogging", "role/x", "main", succeeded)
+
+    done = one("seen-tampering", readings.good, seen=seen(tampering=(call(True), call(False))))
+    assert (done.status, done.severity) == ("fail", "high")
+    assert "role/x called StopLogging on main" in done.explanation
+    tried = one("seen-tampering", readings.good, seen=seen(tampering=(call(False),)))
+    assert (tried.status, tried.severity) == ("fail", "medium")
+    assert one("seen-tampering", readings.good, seen=seen()).status == "pass"
+    assert one("seen-tampering", readings.good).status == "unknown"
+
+
+def test_a_remedy_names_the_resource(readings: Readings) -> None:
+    off = changed(
+        readings.good,
+        "cloudtrail:DescribeTrails",
+        lambda answer: [
+            each.update(LogFileValidationEnabled=False) for each in answer["trailList"]
+        ],
+    )
+    found = one("trail-log-file-validation", off, TRAIL)
+    assert found.remedy_cli == (
+        f"aws cloudtrail update-trail --name {TRAIL} --region {REGION} --enable-log-file-validation"
+    )
+    assert "EnableLogFileValidation: true" in found.remedy_cloudformation
