@@ -16,4 +16,6 @@ HOME="$work" "$run" query "select count(*) as events from events" --lake lake
 HOME="$work" "$run" detect --lake lake >/dev/null
 HOME="$work" "$run" report --lake lake --output report
 test -s report/report.html
+HOME="$work" "$run" deploy render single-account --output deploy >/dev/null
+test -s deploy/single-account.yaml
 echo "the wheel works in an empty environment"

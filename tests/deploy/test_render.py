@@ -208,7 +208,7 @@ def test_the_region_goes_out_as_a_stack_set_or_one_by_one(tmp_path: Path) -> Non
     assert "create-stack-set" in create
     assert "SERVICE_MANAGED" in create
     assert "create-stack-instances" in instances
-    assert loop.startswith("for region in OTHER_REGIONS; do")
+    assert loop.startswith('for region in OTHER_REGIONS; do aws --region "$region" cloudform')
 
 
 def test_outputs_of_a_stack_fill_parameters_of_the_same_names(tmp_path: Path) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ctanalytics.app.deploy import compose
+from ctanalytics.app.deploy.commands import Telling, commands
 from ctanalytics.app.deploy.kits import Kit, kit
 from ctanalytics.app.deploy.parameters import Parameter, filled, parameter
 from ctanalytics.errors import UsageError
@@ -69,18 +69,20 @@ def render(
     if one.parts:
         texts[f"{name}.yaml"] = compose.template(one, mode, overrides)
     paths = _write(output, texts, force=force)
-    stack = stack or f"ctanalytics-{name}"
-    aws = "aws" + "".join(
-        f" --{flag} {shlex.quote(value)}"
-        for flag, value in (("profile", profile), ("region", region))
-        if value
+    told = Telling(
+        folder=output,
+        stack=stack or f"ctanalytics-{name}",
+        region=region,
+        profile=profile,
+        prefix=found.get("Prefix", ""),
+        overrides=overrides,
     )
     return RenderResult(
         kit=name,
         mode=mode,
         files=paths,
         parameters=found,
-        commands=_commands(one, output, stack, aws, found.get("Prefix", ""), overrides),
+        commands=commands(one, told),
         next=one.next,
     )
 
@@ -147,96 +149,3 @@ def _differs(path: Path, text: str) -> bool:
         return path.read_text("utf-8") != text
     except (OSError, UnicodeDecodeError):
         return True
-
-
-def _commands(
-    one: Kit, folder: Path, stack: str, aws: str, prefix: str, overrides: Mapping[str, str]
-) -> list[str]:
-    if not one.parts:
-        return _install(one, folder)
-    path = folder / f"{one.name}.yaml"
-    lines: list[str] = []
-    deploy = [
-        f"{aws} cloudformation deploy",
-        f"--stack-name {shlex.quote(stack)}",
-        f"--template-file {shlex.quote(str(path))}",
-        "--capabilities CAPABILITY_NAMED_IAM",
-    ]
-    if one.stack_set:
-        if overrides["SecurityAccountId"] != overrides["LogArchiveAccountId"]:
-            return _stack_set(path, stack, aws, overrides)
-        # One account has no StackSet of the organization: a stack in each of its other regions.
-        pairs = " ".join(shlex.quote(f"{key}={value}") for key, value in overrides.items())
-        deploy += ['--region "$region"', f"--parameter-overrides {pairs}"]
-        body = " \\\n    ".join(deploy)
-        return [f"for region in OTHER_REGIONS; do\n  {body}\ndone"]
-    if path.stat().st_size > compose.MOST_BYTES:
-        # CloudFormation takes a template of this size from a bucket alone.
-        bucket = (
-            f'"{prefix}-templates-$({aws} sts get-caller-identity --query Account --output text)"'
-        )
-        lines.append(f"{aws} s3 mb s3://{bucket}")
-        deploy.append(f"--s3-bucket {bucket}")
-    if overrides:
-        # Said again although they are defaults now: an update keeps a stack's old values else.
-        pairs = " ".join(shlex.quote(f"{key}={value}") for key, value in overrides.items())
-        deploy.append(f"--parameter-overrides {pairs}")
-    lines.append(" \\\n  ".join(deploy))
-    lines.append(
-        f"{aws} cloudformation describe-stacks --stack-name {shlex.quote(stack)}"
-        f" > {shlex.quote(str(folder / f'{one.name}.outputs.json'))}"
-    )
-    if "Dockerfile" in one.files:
-        lines += _image(folder, aws, overrides)
-    return lines
-
-
-def _stack_set(path: Path, stack: str, aws: str, overrides: Mapping[str, str]) -> list[str]:
-    pairs = " ".join(
-        shlex.quote(f"ParameterKey={key},ParameterValue={value}")
-        for key, value in overrides.items()
-    )
-    create = [
-        f"{aws} cloudformation create-stack-set",
-        f"--stack-set-name {shlex.quote(stack)}",
-        f"--template-body {shlex.quote(f'file://{path}')}",
-        "--capabilities CAPABILITY_NAMED_IAM",
-        "--permission-model SERVICE_MANAGED",
-        "--auto-deployment Enabled=true,RetainStacksOnAccountRemoval=false",
-    ]
-    if pairs:
-        create.append(f"--parameters {pairs}")
-    instances = [
-        f"{aws} cloudformation create-stack-instances",
-        f"--stack-set-name {shlex.quote(stack)}",
-        "--deployment-targets OrganizationalUnitIds=ROOT_OR_OU_IDS",
-        "--regions GOVERNED_REGIONS",
-        "--operation-preferences RegionConcurrencyType=PARALLEL,MaxConcurrentPercentage=100,"
-        "FailureTolerancePercentage=10",
-    ]
-    return [" \\\n  ".join(create), " \\\n  ".join(instances)]
-
-
-def _image(folder: Path, aws: str, overrides: Mapping[str, str]) -> list[str]:
-    tag = overrides["ImageTag"]
-    return [
-        f"{aws} ecr get-login-password | docker login --username AWS --password-stdin REPOSITORY_URI",
-        f"docker build --tag REPOSITORY_URI:{shlex.quote(tag)} {shlex.quote(str(folder))}",
-        f"docker push REPOSITORY_URI:{shlex.quote(tag)}",
-    ]
-
-
-def _install(one: Kit, folder: Path) -> list[str]:
-    def install(name: str, place: str) -> str:
-        return f"sudo install -m 0644 {shlex.quote(str(folder / name))} {place}"
-
-    lines = [install("ctanalytics.toml", "/etc/ctanalytics/ctanalytics.toml")]
-    for name in one.files:
-        if name.endswith((".service", ".timer")):
-            lines.append(install(name, f"/etc/systemd/system/{name}"))
-        elif name.endswith(".cron"):
-            lines.append(install(name, f"/etc/cron.d/{name.removesuffix('.cron')}"))
-    if one.name == "systemd":
-        lines.append("sudo systemctl daemon-reload")
-        lines.append("sudo systemctl enable --now ctanalytics-nightly.timer")
-    return lines
