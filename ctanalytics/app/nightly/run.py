@@ -29,6 +29,11 @@ WORK: Final = "work"
 """Held while a night's steps run, and by each round of `watch`: a night waits for the round's end,
 and while it works no round begins."""
 
+_PATIENCE_SECONDS: Final = 75.0  # the lease of one that was killed elsewhere lasts for a minute
+
+_BUSY: Final = "another night is at work on this lake: this one does nothing"
+_DONE: Final = "another night was done while this one waited: it does nothing"
+
 _ROUND_SECONDS: Final = 3_600.0  # the longest a night waits for a round: a first one reads 35 days
 
 RESUMES: Final = dt.timedelta(hours=6)
@@ -79,6 +84,7 @@ def nightly(
     wait: bool = True,
     now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     sleep: Callable[[float], None] = time.sleep,
+    patience: float = _PATIENCE_SECONDS,
     report: Report | None = None,
 ) -> NightlyResult:
     """Do the night's work for the UTC day that ended last, and keep a record of it.
@@ -93,6 +99,7 @@ def nightly(
         fresh: begin anew even where a run was killed.
         wait: wait until the day's last events are delivered (`detect.watermark_minutes`).
         now, sleep: the clock.
+        patience: seconds to wait for another night that holds the lease.
         report: is told each step as it ends.
 
     Raises:
@@ -106,26 +113,28 @@ def nightly(
         if "ingest" in names
         else Lake.open(settings.lake, settings.lake_aws)
     )
-    day = _midnight(now()) - _DAY
-    run_id = new_run_id(now())
+    began = now()
+    day, run_id = _midnight(began) - _DAY, new_run_id(began)
+    steps: list[StepResult] = []
+    resumed: list[str] = []
     try:
-        with lake.lease(LEASE, wait_seconds=0):
+        with lake.lease(LEASE, wait_seconds=patience):
             before = nights(lake, now())
+            if before and (before[0].night["ended_at"] or began) > began:
+                return NightlyResult(run_id, day.date(), notes=[_DONE])
             killed = None if fresh or begin or only else _killed(before, now(), day)
             if killed:
                 run_id = killed.run_id
+                resumed = [name for name in names if name in killed.done()]
             elif wait and "ingest" in names:
                 _wait(settings, day + _DAY, now, sleep)
-            night = Night(
-                lake, settings, day, now().replace(microsecond=0), output or settings.report.output,
-                before,
-            )  # fmt: skip
-            resumed = [name for name in names if killed and name in killed.done()]
+            place = output or settings.report.output
+            night = Night(lake, settings, day, now().replace(microsecond=0), place, before)
             todo = [name for name in names if name not in resumed]
             with lake.lease(WORK, wait_seconds=_ROUND_SECONDS):
                 steps = _run(night, todo, run_id, now, report)
-    except LakeBusy as error:
-        return NightlyResult(run_id, day.date(), notes=[str(error)])
+    except LakeBusy:
+        return NightlyResult(run_id, day.date(), notes=[_BUSY])
     seconds = round(time.monotonic() - started, 3)
     return NightlyResult(run_id, day.date(), steps, resumed, seconds=seconds)
 
