@@ -24,13 +24,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.detection.rate_scores import as_series
+from benchmarks.detection.rate_scores import as_history
 from benchmarks.detection.rate_simulation import simulate as simulate_rates
 from ctanalytics.app.ingest import ingest
 from ctanalytics.app.simulate import simulate
-from ctanalytics.detectors import drops, rates, stops, surges
+from ctanalytics.detectors import drops, stops, surges
 from ctanalytics.detectors.base import Context, Window
-from ctanalytics.detectors.series import DAY, expect
+from ctanalytics.detectors.history import load
 from ctanalytics.engines.local import LocalExecutor
 from ctanalytics.lake.lake import Lake
 from ctanalytics.settings import Settings
@@ -49,29 +49,26 @@ def deviations(lake: Path) -> dict[str, np.ndarray]:
     found: dict[str, list[np.ndarray]] = {}
     with Lake.open(str(lake)).engine() as engine:
         context = Context(engine, LocalExecutor(1), Settings().detect, until)
-        for statement in ("detectors/call_minutes", "detectors/error_minutes"):
-            window = Window(until - dt.timedelta(days=7), until)
-            loaded = rates.load(context, window, statement)
-            for minutes in surges.WINDOWS:
-                daily = surges.daily(loaded.series, loaded.expectation, loaded.masked, minutes)
+        window = Window(until - dt.timedelta(days=7), until)
+        for kind in ("writes", "errors"):
+            loaded = load(context, window, kind)
+            for place, minutes in enumerate(surges.WINDOWS):
+                daily = surges.daily(loaded, place)
                 found.setdefault(f"surge_{minutes}", []).append(daily.ravel())
-            if statement == "detectors/call_minutes":
-                daily = stops.daily(loaded.series, loaded.masked, loaded.end_minute)
-                found["stop"] = [daily.ravel()]
+            if kind == "writes":
+                found["stop"] = [stops.silences(loaded).normal.ravel()]
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
 def steady_series(seed: int) -> dict[str, np.ndarray]:
     """Deviations of drops: organizations as simulated have hardly an API that never pauses."""
     calls = simulate_rates(1_000, seed)
-    series = as_series(calls)
-    masked = np.zeros((series.count, series.days), np.bool_)
-    quiet = np.setdiff1d(np.arange(series.count), [found.series for found in calls.incidents])
-    found = {}
-    for minutes in drops.WINDOWS:
-        daily = drops.daily(series, expect(series, masked), masked, minutes, series.days * DAY)
-        found[f"drop_{minutes}"] = daily[quiet].ravel()
-    return found
+    history = as_history(calls)
+    quiet = np.setdiff1d(np.arange(history.count), [found.series for found in calls.incidents])
+    return {
+        f"drop_{minutes}": drops.daily(history, place)[quiet].ravel()
+        for place, minutes in enumerate(drops.WINDOWS)
+    }
 
 
 def organization(seed: int) -> dict[str, np.ndarray]:

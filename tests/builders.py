@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from ctanalytics.engines.duckdb import Engine, TableFiles
 from ctanalytics.findings import ANOMALIES, MARKS, OUTBOX
-from ctanalytics.records import schema
+from ctanalytics.records import schema, series_tables
 from ctanalytics.records.config_item import CONFIG_ITEMS
 from ctanalytics.records.directory import ACCOUNT_DIRECTORY, USER_DIRECTORY
 from ctanalytics.records.file_verdicts import FILE_VERDICTS
@@ -35,6 +35,11 @@ SCHEMAS = {
     "outbox": OUTBOX,
     "marks": MARKS,
     "account_directory": ACCOUNT_DIRECTORY,
+    "series_minute": series_tables.SERIES_MINUTE,
+    "series_day": series_tables.SERIES_DAY,
+    "series_peak": series_tables.SERIES_PEAK,
+    "series_review": series_tables.SERIES_REVIEW,
+    "series_budget": series_tables.SERIES_BUDGET,
     "user_directory": USER_DIRECTORY,
     "anomaly_traits": ANOMALY_TRAITS,
     "incidents": INCIDENTS,

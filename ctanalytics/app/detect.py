@@ -22,7 +22,9 @@ from ctanalytics.engines.executor import Executor
 from ctanalytics.engines.local import LocalExecutor
 from ctanalytics.errors import UsageError
 from ctanalytics.findings import ANOMALIES, MARKS, severity_rank
+from ctanalytics.lake.derived import Derived
 from ctanalytics.lake.lake import Lake
+from ctanalytics.lake.layout import TABLES
 from ctanalytics.settings import Settings
 
 _MINUTE: Final = dt.timedelta(minutes=1)
@@ -127,11 +129,13 @@ def run(
                 now,
                 rules or settings_module.Rules(),
                 geoip or settings_module.Geoip(),
+                Derived.open(lake),
             )
-            found, said = _found(context, window, detectors)
+            found, state, said = found_by(context, window, detectors)
             notes += said
             changes = revise(found, _published(engine, found, run_of), run_of)
             lake.append("anomalies", changes.rows)
+            _remember(lake, context.derived, state)
     standing = _standing(lake, window, detectors)
     reasons = _allow(lake, standing, settings.allow, now)
     notes += [
@@ -187,15 +191,26 @@ def _newest_event(engine: Engine, now: dt.datetime) -> dt.datetime | None:
     return None
 
 
-def _found(
+def found_by(
     context: Context, window: Window, detectors: Mapping[str, Detector]
-) -> tuple[pa.Table, list[str]]:
-    tables, notes = [ANOMALIES.empty_table()], []
+) -> tuple[pa.Table, list[dict[str, Any]], list[str]]:
+    """Return what detectors find in a window, what they want to remember, and what they say."""
+    tables, state, notes = [ANOMALIES.empty_table()], list[dict[str, Any]](), list[str]()
     for find in detectors.values():
         result = find(context, window)
         tables.append(result.anomalies.select(ANOMALIES.names).cast(ANOMALIES))
+        state += result.state
         notes += result.notes
-    return pa.concat_tables(tables), notes
+    return pa.concat_tables(tables), state, notes
+
+
+def _remember(lake: Lake, derived: Derived, state: Sequence[Mapping[str, Any]]) -> None:
+    """Commit what detectors remember; see `DetectorResult.state`."""
+    derived.commit([part for part in state if "add" in part])
+    for part in state:
+        if "rows" in part:
+            columns = TABLES[part["table"]].schema
+            lake.append(part["table"], pa.Table.from_pylist(part["rows"], columns))
 
 
 def _published(engine: Engine, found: pa.Table, run_of: Run) -> Published:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from ctanalytics.engines.duckdb import Engine
 from ctanalytics.engines.executor import Executor
+from ctanalytics.lake.derived import Derived
 from ctanalytics.settings import Detect, Geoip, Rules
 
 
@@ -20,6 +21,16 @@ class Window:
 
     since: dt.datetime
     until: dt.datetime
+
+
+@dataclass(slots=True)
+class Replay:
+    """A past that is made anew, day by day."""
+
+    anomalies: pa.Table
+    """`findings.ANOMALIES`, the newest revision of each."""
+    budget: list[dict[str, Any]] = field(default_factory=list)
+    """Rows of series_budget."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +44,10 @@ class Context:
     now: dt.datetime
     rules: Rules = field(default_factory=Rules)
     geoip: Geoip = field(default_factory=Geoip)
+    derived: Derived = field(default_factory=Derived)
+    """State that follows from the lake's events; by default it lasts for this context alone."""
+    replay: Replay | None = None
+    """What a backtest has found so far; it stands in place of what the lake has published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +62,8 @@ class DetectorResult:
 
     anomalies: pa.Table
     state: list[dict[str, Any]] = field(default_factory=list)
-    """Manifests of state files that a detector wrote; the app commits them."""
+    """What a detector remembers; the app commits it. Manifests of files that `Context.derived` wrote,
+    and {"table": name, "rows": [...]} of tables that are appended to."""
     notes: list[str] = field(default_factory=list)
     """What a person should know: too little history for account X until date Y, and the like."""
 

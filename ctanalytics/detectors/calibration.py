@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from typing import Final
@@ -38,6 +40,38 @@ MIN_POOL: Final = 300
 """Values below which a pool's 99.5 % quantile is a guess."""
 
 
+@dataclass(frozen=True)
+class Null:
+    """Deviations of normal days, ready to judge others."""
+
+    known: Floats
+    """Ascending."""
+    body: float
+    sigma: float
+    """Of the tail beyond the body; 0 when there are too few values for one."""
+
+    def surprise(self, values: Floats) -> Floats:
+        """Return -log10 p of each value, never negative; NaN gives 0, and an empty pool 0 for all."""
+        count = len(self.known)
+        if not count:
+            return np.zeros(len(values))
+        at_least = count - np.searchsorted(self.known, values, side="left")
+        scores = -np.log10((1.0 + at_least) / (count + 1.0))
+        if self.sigma:
+            beyond = np.maximum(values - self.body, 0.0) / self.sigma
+            fitted = -math.log10(1 - _BODY) + np.log10(1 + SHAPE * beyond) / SHAPE
+            scores = np.where(values > self.body, fitted, scores)
+        return np.maximum(np.where(np.isfinite(values), scores, 0.0), 0.0)
+
+
+def null(pool: Floats, *, least_scale: float = _LEAST_SCALE) -> Null:
+    """Prepare a pool; see `surprise`."""
+    known = np.sort(pool[np.isfinite(pool)])
+    if len(known) < RANKED_POOL:
+        return Null(known, math.inf, 0.0)
+    return Null(known, *_tail(known, least_scale))
+
+
 def surprise(values: Floats, pool: Floats, *, least_scale: float = _LEAST_SCALE) -> Floats:
     """Return -log10 p of each value against a pool of normal ones.
 
@@ -51,27 +85,19 @@ def surprise(values: Floats, pool: Floats, *, least_scale: float = _LEAST_SCALE)
         -log10 p, never negative; 0 for all when the pool is empty. Under RANKED_POOL values it is
         counted alone, and so at most log10(n + 1).
     """
-    known = np.sort(pool[np.isfinite(pool)])
-    count = len(known)
-    if not count:
-        return np.zeros(len(values))
-    at_least = count - np.searchsorted(known, values, side="left")
-    scores = -np.log10((1.0 + at_least) / (count + 1.0))
-    if count >= RANKED_POOL:
-        body, sigma = _tail(known, least_scale)
-        beyond = np.maximum(values - body, 0.0) / sigma
-        fitted = -math.log10(1 - _BODY) + np.log10(1 + SHAPE * beyond) / SHAPE
-        scores = np.where(values > body, fitted, scores)
-    return np.maximum(np.where(np.isfinite(values), scores, 0.0), 0.0)
+    return null(pool, least_scale=least_scale).surprise(values)
+
+
+def _tail_place(count: int) -> int:
+    place = min(int(_TAIL * count), count - 1)
+    return min(place, count - 1 - _UNTRUSTED) if count >= _UNTRUSTED_POOL else place
 
 
 def _tail(known: Floats, least_scale: float) -> tuple[float, float]:
     """Where the tail of sorted values begins, and its scale."""
     count = len(known)
     body = known[min(int(_BODY * count), count - 1)]
-    place = min(int(_TAIL * count), count - 1)
-    if count >= _UNTRUSTED_POOL:
-        place = min(place, count - 1 - _UNTRUSTED)
+    place = _tail_place(count)
     tail = known[place]
     ratio = (1 - _BODY) / max((count - place) / count, 1 - _TAIL)
     # Few values tell little of their tail: the fewer, the wider it is taken to be.
@@ -79,6 +105,42 @@ def _tail(known: Floats, least_scale: float) -> tuple[float, float]:
     scale = max((tail - body) / math.log(ratio), least)
     sigma = scale * math.log(ratio) * SHAPE / (ratio**SHAPE - 1)
     return float(body), float(sigma)
+
+
+@dataclass
+class Nulls:
+    """Pools by stratum, each widened where it is small; prepared when they are first asked for."""
+
+    pool: Floats
+    strata: Sequence[npt.NDArray[np.int64]]
+    """Of the pool's values, from the finest to the coarsest; after the last, all is one pool."""
+    least_scale: float = _LEAST_SCALE
+    _made: dict[tuple[int, int], Null | None] = field(default_factory=dict)
+
+    def surprise(self, values: Floats, strata: Sequence[npt.NDArray[np.int64]]) -> Floats:
+        """Return -log10 p of values, each against its own stratum (the same kinds of strata)."""
+        scores = np.full(len(values), np.nan)
+        everything = np.zeros(len(values), np.int64)
+        for level, own in enumerate((*strata, everything)):
+            waiting = np.isnan(scores)
+            for stratum in np.unique(own[waiting]).tolist():
+                found = self._null(level, stratum)
+                if found is not None:
+                    chosen = waiting & (own == stratum)
+                    scores[chosen] = found.surprise(values[chosen])
+        return scores
+
+    def _null(self, level: int, stratum: int) -> Null | None:
+        if (level, stratum) not in self._made:
+            members = np.isfinite(self.pool)
+            last = level == len(self.strata)
+            if not last:
+                members &= self.strata[level] == stratum
+            found = None
+            if last or members.sum() >= MIN_POOL:
+                found = null(self.pool[members], least_scale=self.least_scale)
+            self._made[level, stratum] = found
+        return self._made[level, stratum]
 
 
 def surprise_by_stratum(
@@ -99,19 +161,7 @@ def surprise_by_stratum(
         pool_strata: the same kinds of strata, of each pool value.
         least_scale: as for `surprise`.
     """
-    scores = np.full(len(values), np.nan)
-    usable = np.isfinite(pool)
-    everything = (np.zeros(len(values), np.int64), np.zeros(len(pool), np.int64))
-    for own, theirs in (*zip(strata, pool_strata, strict=True), everything):
-        waiting = np.isnan(scores)
-        for stratum in np.unique(own[waiting]):
-            members = usable & (theirs == stratum)
-            last = own is everything[0]
-            if members.sum() < MIN_POOL and not last:
-                continue
-            chosen = waiting & (own == stratum)
-            scores[chosen] = surprise(values[chosen], pool[members], least_scale=least_scale)
-    return scores
+    return Nulls(pool, pool_strata, least_scale=least_scale).surprise(values, strata)
 
 
 @cache

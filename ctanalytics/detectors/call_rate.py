@@ -1,73 +1,164 @@
-"""call_rate: write APIs that are called far more or far less than usual, or that fall silent."""
+"""call_rate: APIs that are called far more or far less than usual, or that fall silent."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from ctanalytics.detectors import drops, rates, stops, surges
+import numpy as np
+
+from ctanalytics.detectors import budget, drops, rates, stops, surges
 from ctanalytics.detectors.base import Context, DetectorResult, Window
-from ctanalytics.detectors.calibration import threshold
+from ctanalytics.detectors.budget import Alarm
 from ctanalytics.detectors.drops import Drop
-from ctanalytics.detectors.rates import Kind, Rates, Span
+from ctanalytics.detectors.groups import grouped, main_caller
+from ctanalytics.detectors.history import History, load
+from ctanalytics.detectors.rates import Kind, Span
+from ctanalytics.detectors.review import review
+from ctanalytics.detectors.series import Floats
 from ctanalytics.detectors.severity import Impact, error_class, is_sensitive, severity
 from ctanalytics.detectors.stops import Gap, Stop
-from ctanalytics.detectors.surges import Surge
+from ctanalytics.detectors.surges import Judged, Surge
 from ctanalytics.findings import anomaly_id, series_key
 
-SURGE: Final = Kind("call_rate", "surge", "ApiCallRateInsight", writes=True)
-DROP: Final = Kind("call_rate", "drop", "ApiCallRateInsight", writes=True)
-STOP: Final = Kind("call_rate", "stop", "ApiCallRateInsight", writes=True)
-GAP: Final = Kind("call_rate", "telemetry_gap", "", writes=False)
+SURGE: Final = Kind("call_rate", "surge", "ApiCallRateInsight")
+DROP: Final = Kind("call_rate", "drop", "ApiCallRateInsight")
+STOP: Final = Kind("call_rate", "stop", "ApiCallRateInsight")
+GAP: Final = Kind("call_rate", "telemetry_gap", "")
+
+_NO_INSIGHT: Final = frozenset(("reads", "network"))
+"""AWS has no call rate insight of these."""
+
+_BY_PRINCIPAL: Final = "_by_principal"
+
+
+@dataclass(frozen=True)
+class _Found:
+    """One alarm, and the threshold that its severity is measured from."""
+
+    calls: str
+    history: History
+    what: Surge | Stop | Drop
+    theta: float
+
+    @property
+    def alarm(self) -> Alarm:
+        at = self.history.axis.time(self.what.fired)
+        return Alarm(at, self.what.score - self.theta)
 
 
 def call_rate(context: Context, window: Window) -> DetectorResult:
-    """Find surges, drops and stops of write management calls, per account, region and API."""
-    loaded = rates.load(context, window, "detectors/call_minutes")
-    if not loaded.series.count:
-        return DetectorResult(rates.table([]), notes=["no write calls: no call rates to judge"])
-    theta = rates.surge_theta(context, loaded)
-    found = surges.find(
-        loaded.series,
-        loaded.expectation,
-        loaded.masked,
-        first_day=loaded.first_day,
-        end_minute=loaded.end_minute,
-        theta=theta,
-    )
-    rows = [_surge(context, loaded, surge, theta) for surge in found]
+    """Find surges, drops and stops of calls, per account, region and API.
+
+    Write management calls are counted; reads, data events, network activity and each principal's
+    calls where the settings ask for it.
+    """
+    histories = {kind: load(context, window, kind) for kind in _kinds(context)}
+    histories = {kind: history for kind, history in histories.items() if history.count}
+    if not histories:
+        return DetectorResult(
+            rates.table([]), context.derived.take(), ["no calls that count: no rates to judge"]
+        )
     settings = context.settings
-    looks = rates.active_series(loaded) * (stops.LOOKS + drops.LOOKS)
-    stop_theta = max(threshold(settings.budget, settings.share_stop, looks), rates.LEAST_THETA)
-    silent = stops.find(
-        loaded.series,
-        loaded.masked,
-        first_day=loaded.first_day,
-        end_minute=loaded.end_minute,
-        theta=stop_theta,
+    every = list(histories.values())
+    up = rates.thetas(context, every, settings.share_surge / 2, surges.LOOKS)
+    down = rates.thetas(context, every, settings.share_stop, stops.LOOKS + drops.LOOKS)
+    judged = {kind: surges.judge(history) for kind, history in histories.items()}
+    found: list[_Found] = []
+    gaps: list[tuple[History, Gap]] = []
+    for kind, history in histories.items():
+        base = kind.removesuffix(_BY_PRINCIPAL)
+        for surge in surges.find(judged[kind], up):
+            theta = rates.at_day(history, up, surge.fired)
+            found.append(_Found(base, history, surge, theta))
+        alone, missing = _less_calls(history, down)
+        gaps += [(history, gap) for gap in missing if _goes_on(context, history, gap)]
+        for less in alone:
+            theta = rates.at_day(history, down, less.fired)
+            found.append(_Found(base, history, less, theta))
+    governed = budget.govern(
+        context,
+        "call_rate",
+        settings.share_surge / 2 + settings.share_stop,
+        rates.judged_dates(every[0]),
+        [one.alarm for one in found],
     )
-    alone, gaps = stops.together(loaded.series, silent, loaded.masked, loaded.end_minute)
-    rows += [_stop(context, loaded, stop, stop_theta) for stop in alone]
-    rows += [_gap(context, loaded, gap) for gap in gaps if _goes_on(context, loaded, gap)]
-    slow = drops.find(
-        loaded.series,
-        loaded.expectation,
-        loaded.masked,
-        first_day=loaded.first_day,
-        end_minute=loaded.end_minute,
-        theta=stop_theta,
-    )
-    rows += [_drop(context, loaded, drop, stop_theta) for drop in slow if _is_slow(drop, silent)]
-    since = window.since
-    rows = [row for row in rows if row["ended_at"] is None or row["ended_at"] > since]
-    return DetectorResult(rates.table(rows), notes=loaded.notes)
+    dates = rates.judged_dates(every[0])
+    needed = budget.thetas(governed.raised, dates, up)
+    notes = [*rates.history_notes(every[0]), *governed.notes]
+    notes += _reviewed(context, judged, needed)
+    rows, callers = [], []
+    for one in _standing(found, governed.stands):
+        raised = governed.raised.get(one.alarm.at.date(), 0.0)
+        row, caller = _row(context, replace(one, theta=one.theta + raised))
+        rows.append(row)
+        callers.append(caller)
+    rows = grouped(rows, callers) + [_gap(context, history, gap) for history, gap in gaps]
+    rows = [row for row in rows if row["ended_at"] is None or row["ended_at"] > window.since]
+    state = [*context.derived.take(), *_remembered(governed.decided)]
+    return DetectorResult(rates.table(rows), state, notes)
 
 
-def _surge(context: Context, loaded: Rates, found: Surge, theta: float) -> dict[str, Any]:
-    who = rates.api(loaded.series, found.series)
-    start, end = loaded.series.time(found.start), loaded.series.time(found.end)
-    behind = rates.span(context, who, SURGE, start, end)
-    loud = severity(_impact(who.event_source, who.event_name, behind), found.score - theta)
+def _kinds(context: Context) -> Iterator[str]:
+    """Which kinds of series are judged here."""
+    for name in context.settings.series:
+        if name != "errors":
+            yield name
+            if context.settings.by_principal:
+                yield name + _BY_PRINCIPAL
+
+
+def _less_calls(history: History, theta: Floats) -> tuple[list[Stop | Drop], list[Gap]]:
+    """Stops and drops of series by themselves, and of many at once."""
+    silent = stops.find(history, theta)
+    alone, gaps = stops.together(history, silent)
+    slow = [drop for drop in drops.find(history, theta) if _is_slow(drop, silent)]
+    return [*alone, *slow], gaps
+
+
+def _reviewed(context: Context, judged: dict[str, Judged], theta: Floats) -> list[str]:
+    """Write the lists of what is worth a look, and say how long they are."""
+    entries = 0
+    for kind, one in judged.items():
+        needed = theta + surges.margin(one.history)
+        every = np.ones(one.history.count, np.bool_)
+        entries += review(context.derived, kind, one, needed, every)
+    return rates.review_note("call_rate", entries)
+
+
+def _remembered(decided: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"table": "series_budget", "rows": decided}] if decided else []
+
+
+def _standing(found: list[_Found], stands: list[bool]) -> Iterator[_Found]:
+    for one, good in zip(found, stands, strict=True):
+        if good:
+            yield one
+
+
+def _row(context: Context, one: _Found) -> tuple[dict[str, Any], str | None]:
+    """The anomaly of an alarm, and who made most of its calls."""
+    what = one.what
+    if isinstance(what, Surge):
+        return _surge(context, one, what)
+    if isinstance(what, Stop):
+        return _stop(context, one, what), None
+    return _drop(context, one, what), None
+
+
+def _named(kind: Kind, calls: str) -> Kind:
+    insight_type = "" if calls in _NO_INSIGHT else kind.insight_type
+    return replace(kind, calls=calls, insight_type=insight_type)
+
+
+def _surge(context: Context, one: _Found, found: Surge) -> tuple[dict[str, Any], str | None]:
+    history, kind = one.history, _named(SURGE, one.calls)
+    who = rates.api(history, found.series)
+    start, end = history.axis.time(found.start), history.axis.time(found.end)
+    behind = rates.span(context, who, kind, start, end)
+    loud = severity(_impact(who, behind, one.calls), found.score - one.theta)
     most = behind.most("userIdentityArn")
     by = (
         f", {'all' if most.insight == behind.calls else 'mostly'} by {rates.short_principal(most.value)}"
@@ -81,9 +172,9 @@ def _surge(context: Context, loaded: Rates, found: Surge, theta: float) -> dict[
         f"its most in {rates.minutes_text(found.window)} was {found.peak:,}, and in the 28 days before "
         f"{found.record:,}."
     )
-    return rates.surge_row(
-        context, loaded, SURGE, found, loud, (title, _with_caveats(explanation, found)), behind
-    )
+    texts = (title, _with_caveats(explanation, found))
+    row = rates.surge_row(context, history, kind, found, loud, texts, behind)
+    return row, main_caller(behind.shares["userIdentityArn"])
 
 
 def _with_caveats(explanation: str, found: Surge) -> str:
@@ -94,7 +185,7 @@ def _with_caveats(explanation: str, found: Surge) -> str:
     return explanation
 
 
-def _impact(event_source: str | None, event_name: str | None, behind: Span) -> Impact:
+def _impact(who: rates.Api, behind: Span, calls: str) -> Impact:
     ends = {"succeeded": 0, "denied": 0, "failed": 0}
     for share in behind.shares["errorCode"]:
         if share.value == "null":
@@ -103,14 +194,17 @@ def _impact(event_source: str | None, event_name: str | None, behind: Span) -> I
             ends["denied" if error_class(share.value) == "denied" else "failed"] += share.insight
     if ends["succeeded"] * 2 < behind.calls:
         return "denied" if ends["denied"] >= ends["failed"] else "read"
-    return "sensitive" if is_sensitive(event_source, event_name) else "write"
+    if is_sensitive(who.event_source, who.event_name):
+        return "sensitive"
+    return "write" if calls == "writes" else "read"
 
 
-def _stop(context: Context, loaded: Rates, found: Stop, theta: float) -> dict[str, Any]:
-    who = rates.api(loaded.series, found.series)
-    start, end = loaded.series.time(found.start), loaded.series.time(found.end)
+def _stop(context: Context, one: _Found, found: Stop) -> dict[str, Any]:
+    history, kind = one.history, _named(STOP, one.calls)
+    who = rates.api(history, found.series)
+    start, end = history.axis.time(found.start), history.axis.time(found.end)
     # Of a silence there is nothing to show but what came before it.
-    usual = rates.span(context, who, STOP, start - (end - start), start)
+    usual = rates.span(context, who, kind, start - (end - start), start)
     caller = usual.most("userIdentityArn")
     by = f" by {rates.short_principal(caller.value)}" if caller else ""
     explanation = (
@@ -120,12 +214,14 @@ def _stop(context: Context, loaded: Rates, found: Stop, theta: float) -> dict[st
         f"for more than {rates.minutes_text(max(found.longest, 1))}."
     )
     title = f"{who.event_name} stopped in {who.place}"
-    return _less(context, loaded, STOP, found, theta, (title, explanation), usual)
+    usual = replace(usual, event_ids=usual.event_ids[-10:])
+    return _less(context, one, kind, (title, explanation), usual)
 
 
-def _drop(context: Context, loaded: Rates, found: Drop, theta: float) -> dict[str, Any]:
-    who = rates.api(loaded.series, found.series)
-    start, end = loaded.series.time(found.start), loaded.series.time(found.end)
+def _drop(context: Context, one: _Found, found: Drop) -> dict[str, Any]:
+    history, kind = one.history, _named(DROP, one.calls)
+    who = rates.api(history, found.series)
+    start, end = history.axis.time(found.start), history.axis.time(found.end)
     explanation = (
         f"{who.event_name} in {who.place} was called {found.calls:,} times in "
         f"{rates.minutes_text(found.window)}, where about {found.expected:,.0f} were to be "
@@ -133,18 +229,12 @@ def _drop(context: Context, loaded: Rates, found: Drop, theta: float) -> dict[st
         f"{rates.minutes_text(found.end - found.start)}."
     )
     title = f"{who.event_name} dropped in {who.place}"
-    during = rates.span(context, who, DROP, start, end)
-    return _less(context, loaded, DROP, found, theta, (title, explanation), during)
+    during = rates.span(context, who, kind, start, end)
+    return _less(context, one, kind, (title, explanation), during)
 
 
 def _less(
-    context: Context,
-    loaded: Rates,
-    kind: Kind,
-    found: Stop | Drop,
-    theta: float,
-    texts: tuple[str, str],
-    shown: Span,
+    context: Context, one: _Found, kind: Kind, texts: tuple[str, str], shown: Span
 ) -> dict[str, Any]:
     """Make the anomaly of calls that fail to come.
 
@@ -152,48 +242,41 @@ def _less(
         texts: title and explanation.
         shown: the calls that stand as its evidence.
     """
-    who = rates.api(loaded.series, found.series)
-    start, end = loaded.series.time(found.start), loaded.series.time(found.end)
-    key = series_key(*who.columns().values())
+    found, history = one.what, one.history
+    who = rates.api(history, found.series)
+    start, end = history.axis.time(found.start), history.axis.time(found.end)
     caller = shown.most("userIdentityArn")
     return {
         **who.columns(),
-        "anomaly_id": anomaly_id(kind.detector, kind.kind, key, start),
+        "anomaly_id": anomaly_id(kind.detector, kind.kind, who.key, start),
         "state": "open" if found.is_open else "closed",
         "revision": 1,
         "superseded_by": None,
         "detector": kind.detector,
         "kind": kind.kind,
-        "severity": severity("silent", found.score - theta),
+        "severity": severity("silent", found.score - one.theta),
         "score": found.score,
         "p_value": round(10.0**-found.score, 12),
         "started_at": start,
         "ended_at": None if found.is_open else end,
         "principal_arn": caller.value if caller and caller.value != "unknown" else None,
-        "series_key": key,
+        "series_key": who.key,
         "title": texts[0],
         "explanation": texts[1],
-        "evidence": json.dumps(
-            {
-                "event_ids": shown.event_ids[-10:] if kind is STOP else shown.event_ids,
-                "events": shown.calls,
-                "sql": rates.events_sql(who, kind, shown.start, shown.end),
-                "rate": rates.rate(loaded, found.series, found.start, found.end),
-            }
-        ),
+        "evidence": rates.evidence(history, found, kind, shown),
         "insight": None,
         "detected_at": context.now,
     }
 
 
-def _goes_on(context: Context, loaded: Rates, found: Gap) -> bool:
+def _goes_on(context: Context, history: History, found: Gap) -> bool:
     """Whether anything at all is logged there meanwhile; else `silence` tells it, once."""
-    start = loaded.series.time(max(stop.start for stop in found.stops))
-    end = loaded.series.time(min(stop.end for stop in found.stops))
+    start = history.axis.time(max(stop.start for stop in found.stops))
+    end = history.axis.time(min(stop.end for stop in found.stops))
     if end <= start:
         return True
-    who = rates.api(loaded.series, found.stops[0].series)
-    hours = context.engine.run("detectors/region_hours", since=start, until=end).to_pylist()
+    who = rates.api(history, found.stops[0].series)
+    hours = context.engine.run("detectors/region_minutes", since=start, until=end).to_pylist()
     place = (who.account_id, who.aws_region)
     return any((row["account_id"], row["aws_region"]) == place for row in hours)
 
@@ -206,12 +289,12 @@ def _is_slow(drop: Drop, silent: list[Stop]) -> bool:
     )
 
 
-def _gap(context: Context, loaded: Rates, found: Gap) -> dict[str, Any]:
+def _gap(context: Context, history: History, found: Gap) -> dict[str, Any]:
     first = min(found.stops, key=lambda stop: stop.start)
     is_open = any(stop.is_open for stop in found.stops)
-    start = loaded.series.time(first.start)
-    end = loaded.series.time(max(stop.end for stop in found.stops))
-    who = rates.api(loaded.series, first.series)
+    start = history.axis.time(first.start)
+    end = history.axis.time(max(stop.end for stop in found.stops))
+    who = rates.api(history, first.series)
     key = series_key("gap", who.account_id, who.aws_region)
     return {
         "anomaly_id": anomaly_id(GAP.detector, GAP.kind, key, start),

@@ -1,6 +1,7 @@
 """Drops: a series that never pauses runs far below its expectation, and below its own lows.
 
-Every formula is explained in docs/detection.md; names here are the ones used there.
+Every formula is explained in docs/detection.md; names here are the ones used there. As with surges,
+a day is judged by its largest deviation, and minutes are looked at only where that is too large.
 """
 
 from __future__ import annotations
@@ -10,44 +11,42 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from ctanalytics.detectors import stops
 from ctanalytics.detectors.calibration import MIN_POOL, default_pool, surprise
+from ctanalytics.detectors.expectation import Expected
+from ctanalytics.detectors.history import PEAK_DAYS, History
+from ctanalytics.detectors.peaks import STEP, drop_looks, drop_minutes
 from ctanalytics.detectors.series import (
     DAY,
+    DROP_WINDOWS,
     HISTORY_DAYS,
     POOL_DAYS,
-    WARM_DAYS,
-    Expectation,
+    Bools,
     Floats,
     Ints,
-    Series,
+    Minutes,
 )
 
-WINDOWS: Final = (60, 360)
-"""Minutes."""
-
+WINDOWS: Final = DROP_WINDOWS
 LOOKS: Final = len(WINDOWS)
 _LONGEST_SILENCE: Final = {60: 180, 360: 360}
-_LOCAL: Final = {60: 120, 360: 720}
-_PSEUDO: Final = 8.0
 _LEAST_SPREAD: Final = 0.3
-_LEAST_EXPECTED: Final = 10.0
 _MOST_RATIO: Final = 0.5
-_STEP: Final = 10
 _MERGE_MINUTES: Final = 60
 _LEAST_HISTORY: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A span in which a series makes too few calls. Minutes count from the series' start."""
+    """A span in which a series makes too few calls. Minutes count from the axis' start."""
 
     series: int
     start: int
     end: int
     """Exclusive; for a drop that goes on, where the logs end."""
+    fired: int
+    """The minute at which it was an alarm."""
     is_open: bool
     score: float
     window: int
@@ -70,184 +69,156 @@ class Looks:
 
 
 @dataclass(frozen=True)
-class _Day:
-    """A day's looks at the series that are steady enough, before they are scored."""
+class _Own:
+    """One window's daily deviations against each series' own; days count from `first`."""
 
-    series: Ints
-    minute: Ints
-    calls: Ints
-    expected: Floats
-    y: Floats
-    """NaN where too few calls are expected to tell."""
-
-
-def look(
-    series: Series,
-    expectation: Expectation,
-    masked: npt.NDArray[np.bool_],
-    *,
-    first_day: int,
-    end_minute: int,
-) -> list[Looks]:
-    """Score every tenth minute of the steady series, window by window. Parameters as for `find`."""
-    longest, old = stops.longest_silences(series, masked, end_minute)
-    return [
-        _sweep(series, expectation, masked, longest, old, window, first_day, end_minute)[0]
-        for window in WINDOWS
-    ]
+    first: int
+    """POOL_DAYS before the first that is judged."""
+    steady: Bools
+    """(series, days) whether the series pauses so rarely that a drop tells something."""
+    u: Floats
+    """(series, days) the day's largest; NaN where a series is not steady."""
+    middle: Floats
+    scale: Floats
 
 
-def daily(
-    series: Series,
-    expectation: Expectation,
-    masked: npt.NDArray[np.bool_],
-    window: int,
-    end_minute: int,
-) -> Floats:
-    """(series, days) the largest u of each day; NaN where a series is not steady enough."""
-    longest, old = stops.longest_silences(series, masked, end_minute)
-    return _sweep(series, expectation, masked, longest, old, window, series.days, end_minute)[1]
+def look(history: History) -> list[Looks]:
+    """Score every tenth minute of the days to judge of the steady series, window by window."""
+    chosen = np.arange(history.count)
+    return list(_looks(history, chosen, history, [_own(history, place) for place in range(LOOKS)]))
 
 
-def find(
-    series: Series,
-    expectation: Expectation,
-    masked: npt.NDArray[np.bool_],
-    *,
-    first_day: int,
-    end_minute: int,
-    theta: float,
-) -> list[Drop]:
-    """Find the drops that fire on or after a day.
+def daily(history: History, place: int) -> Floats:
+    """(series, days) the largest u of each day of the pool and the window; NaN where a series is not
+    steady enough."""
+    return _own(history, place).u
+
+
+def find(history: History, theta: Floats | float) -> list[Drop]:
+    """Find the drops that fire on the days to judge.
 
     A series is steady enough after 14 days of history whose longest silence is 3 hours (for the
     window of an hour) or 6 hours.
 
     Args:
-        masked: (series, days) days with holes in their logs: neither judged nor learned from.
-        first_day: the first day to judge.
-        end_minute: where the logs end.
-        theta: the score (-log10 p) that fires.
+        theta: the score that fires, of all days or of each.
     """
-    if not series.count:
+    width = history.axis.days - history.first_day
+    thetas = np.broadcast_to(np.asarray(theta, np.float64), (width,))
+    own = [_own(history, place) for place in range(LOOKS)]
+    fires = np.zeros((history.count, width), np.bool_)
+    for place, known in enumerate(own):
+        for day in range(history.first_day, history.axis.days):
+            column = day - known.first
+            scores = surprise(known.u[:, column], _pool(known.u, place, column))
+            fires[:, day - history.first_day] |= scores >= thetas[day - history.first_day]
+    chosen = np.flatnonzero(fires.any(axis=1))
+    if not len(chosen):
         return []
+    part = history.of(chosen)
+    near = _Near(part.minutes(part.first_day - 2, part.axis.days), _season(part))
     found: list[Drop] = []
     covered: dict[int, list[tuple[int, int]]] = {}
     # The shortest window first: it tells the beginning and the end best.
-    for looks in look(series, expectation, masked, first_day=first_day, end_minute=end_minute):
-        for fired in _spans(looks, theta):
-            drop = _followed(fired, series, expectation, end_minute)
+    for looks in _looks(history, chosen, part, own):
+        for fired in _spans(looks, thetas, history.first_day):
+            drop = near.followed(fired, part.end_minute)
             spans = covered.setdefault(drop.series, [])
             if not any(drop.start < end and start < drop.end for start, end in spans):
                 spans.append((drop.start, drop.end))
-                found.append(drop)
+                found.append(replace(drop, series=int(chosen[drop.series])))
     return sorted(found, key=lambda drop: (drop.series, drop.start))
 
 
-def _sweep(
-    series: Series,
-    expectation: Expectation,
-    masked: npt.NDArray[np.bool_],
-    longest: Floats,
-    old: npt.NDArray[np.bool_],
-    window: int,
-    first_day: int,
-    end_minute: int,
-) -> tuple[Looks, Floats]:
-    """Scores from `first_day` on, and the daily maxima of u of all days."""
-    steady = old & (longest < _LONGEST_SILENCE[window]) & ~masked
-    lowest = np.full(masked.shape, np.nan)  # Y, and u of it
-    daily_u = np.full(masked.shape, np.nan)
-    kept: list[Looks] = []
-    for day in range(WARM_DAYS, series.days):
-        today = _day(series, expectation, steady, window, day, end_minute)
-        if not len(today.series):
-            continue
-        middle, scale = _history(lowest, day)
-        u = (today.y - middle[today.series]) / scale[today.series]
-        known = np.isfinite(today.y)
-        np.fmax.at(lowest[:, day], today.series[known], today.y[known])
-        with_u = np.isfinite(u)
-        np.fmax.at(daily_u[:, day], today.series[with_u], u[with_u])
-        if day >= first_day:
-            scores = surprise(u, _pool(daily_u, window, day))
-            held = (scores > 0) & (today.calls <= _MOST_RATIO * today.expected)
-            kept.append(
-                Looks(
-                    window,
-                    today.series[held],
-                    today.minute[held],
-                    scores[held],
-                    today.calls[held],
-                    today.expected[held],
-                )
-            )
-    return _joined(window, kept), daily_u
+def _own(history: History, place: int) -> _Own:
+    start = history.first_day - PEAK_DAYS
+    known = stops.silences(history)
+    longest = known.longest < _LONGEST_SILENCE[WINDOWS[place]]
+    steady = (longest & known.eligible & ~history.masked)[:, start:]
+    y = history.peak("drop", place, start)
+    lowest = np.where(steady & np.isfinite(y), y, np.nan)
+    middle, scale = _history(lowest)
+    u = (lowest[:, HISTORY_DAYS:] - middle) / scale
+    return _Own(start + HISTORY_DAYS, steady[:, HISTORY_DAYS:], u, middle, scale)
 
 
-def _pool(daily_u: Floats, window: int, day: int) -> Floats:
-    pool = daily_u[:, max(0, day - POOL_DAYS) : day].ravel()
-    if np.isfinite(pool).sum() < MIN_POOL:
-        pool = np.concatenate((pool, default_pool(f"drop_{window}")))
-    return pool
-
-
-def _joined(window: int, kept: list[Looks]) -> Looks:
-    if not kept:
-        nothing = np.zeros(0, np.int64)
-        return Looks(window, nothing, nothing, np.zeros(0), nothing, np.zeros(0))
-    who, minute, score, calls, expected = (
-        np.concatenate([getattr(looks, name) for looks in kept])
-        for name in ("series", "minute", "score", "calls", "expected")
-    )
-    order = np.lexsort((minute, who))
-    return Looks(window, who[order], minute[order], score[order], calls[order], expected[order])
-
-
-def _day(
-    series: Series,
-    expectation: Expectation,
-    steady: npt.NDArray[np.bool_],
-    window: int,
-    day: int,
-    end_minute: int,
-) -> _Day:
-    minutes = np.arange(day * DAY + _STEP - 1, min((day + 1) * DAY, end_minute), _STEP)
-    chosen = np.flatnonzero(steady[:, day])
-    who, minute = np.repeat(chosen, len(minutes)), np.tile(minutes, len(chosen))
-    span = _LOCAL[window]
-    calls = series.calls_in(who, minute - window, minute)
-    before = series.calls_in(who, minute - window - span, minute - window)
-    expected = np.minimum(expectation.within(who, minute, window), before * (window / span))
-    y = np.round(np.log((expected + _PSEUDO) / (calls + _PSEUDO)), 9)
-    return _Day(who, minute, calls, expected, np.where(expected > _LEAST_EXPECTED, y, np.nan))
-
-
-def _history(lowest: Floats, day: int) -> tuple[Floats, Floats]:
-    """(series,) the mean of the 28 daily maxima of y before a day, and the scale; NaN with few."""
-    past = lowest[:, max(0, day - HISTORY_DAYS) : day]
-    known = np.isfinite(past)
-    count = known.sum(axis=1)
-    middle = np.where(known, past, 0.0).sum(axis=1) / np.maximum(count, 1)
-    square = np.where(known, (past - middle[:, None]) ** 2, 0.0).sum(axis=1)
+def _history(lowest: Floats) -> tuple[Floats, Floats]:
+    """(series, days from the 28th on) the mean of the 28 daily maxima of y before a day, and the
+    scale; NaN with few."""
+    width = lowest.shape[1] - HISTORY_DAYS
+    past = [lowest[:, age : age + width] for age in range(HISTORY_DAYS)]
+    count, total = (np.zeros(past[0].shape) for _ in range(2))
+    for values in past:
+        known = np.isfinite(values)
+        count += known
+        total += np.where(known, values, 0.0)
+    middle = total / np.maximum(count, 1)
+    square = np.zeros_like(total)
+    for values in past:
+        square += np.where(np.isfinite(values), (values - middle) ** 2, 0.0)
     spread = np.sqrt(square / np.maximum(count, 1))
     return np.where(count >= _LEAST_HISTORY, middle, np.nan), spread + _LEAST_SPREAD
 
 
-def _followed(drop: Drop, series: Series, expectation: Expectation, end_minute: int) -> Drop:
-    """Follow a drop to its end: what was usual just before it soon is the drop itself, so that from
-    the first alarm on the season alone tells, for a day at the most."""
-    minute = np.arange(drop.end - 1, min(drop.start + DAY, end_minute), _STEP)
-    who = np.full(len(minute), drop.series)
-    calls = series.calls_in(who, minute - drop.window, minute)
-    low = calls <= _MOST_RATIO * expectation.within(who, minute, drop.window)
-    through = int(np.argmin(low)) if not low.all() else len(low)
-    end = max(int(minute[max(through - 1, 0)]) + 1, drop.end)
-    return replace(drop, end=end, is_open=end_minute - end <= _STEP)
+def _pool(u: Floats, place: int, column: int) -> Floats:
+    pool = u[:, column - POOL_DAYS : column].ravel()
+    if np.isfinite(pool).sum() < MIN_POOL:
+        pool = np.concatenate((pool, default_pool(f"drop_{WINDOWS[place]}")))
+    return pool
 
 
-def _spans(looks: Looks, theta: float) -> Iterator[Drop]:
-    fires = np.flatnonzero(looks.score >= theta)
+def _season(history: History) -> Expected:
+    return history.expected(history.first_day - 1, history.axis.days)
+
+
+def _looks(history: History, chosen: Ints, part: History, own: list[_Own]) -> Iterator[Looks]:
+    """Score every tenth minute of some series, window by window.
+
+    Args:
+        part: the history of the chosen series alone.
+    """
+    first, days = history.first_day, history.axis.days
+    minutes, expected = part.minutes(first - 2, days), _season(part)
+    for place, window in enumerate(WINDOWS):
+        known = own[place]
+        kept: list[tuple[Ints, Ints, Floats, Ints, Floats]] = []
+        for day in range(first, days):
+            column = day - known.first
+            spots = drop_minutes(day, part.end_minute)
+            steady = np.flatnonzero(known.steady[chosen, column])
+            who, minute = np.repeat(steady, len(spots)), np.tile(spots, len(steady))
+            calls, least, y = drop_looks(minutes, expected, who, minute, window)
+            middle, scale = (part[chosen[who], column] for part in (known.middle, known.scale))
+            scores = surprise((np.round(y, 9) - middle) / scale, _pool(known.u, place, column))
+            held = (scores > 0) & (calls <= _MOST_RATIO * least)
+            kept.append((who[held], minute[held], scores[held], calls[held], least[held]))
+        columns = [np.concatenate(column) for column in zip(*kept, strict=True)]
+        order = np.lexsort((columns[1], columns[0]))
+        whos, at, score, calls, least = (column[order] for column in columns)
+        yield Looks(window, whos, at, score, calls, least)
+
+
+@dataclass(frozen=True)
+class _Near:
+    """The minutes and the season around drops."""
+
+    minutes: Minutes
+    season: Expected
+
+    def followed(self, drop: Drop, end_minute: int) -> Drop:
+        """Follow a drop to its end: what was usual just before it soon is the drop itself, so that
+        from the first alarm on the season alone tells, for a day at the most."""
+        minute = np.arange(drop.end - 1, min(drop.start + DAY, end_minute), STEP)
+        who = np.full(len(minute), drop.series)
+        calls = self.minutes.calls_in(who, minute - drop.window, minute)
+        low = calls <= _MOST_RATIO * self.season.within(who, minute, drop.window)
+        through = int(np.argmin(low)) if not low.all() else len(low)
+        end = max(int(minute[max(through - 1, 0)]) + 1, drop.end) if len(minute) else drop.end
+        return replace(drop, end=end, is_open=end_minute - end <= STEP)
+
+
+def _spans(looks: Looks, thetas: Floats, first_day: int) -> Iterator[Drop]:
+    fires = np.flatnonzero(looks.score >= thetas[looks.minute // DAY - first_day])
     if not len(fires):
         return
     who, minute = looks.series[fires], looks.minute[fires]
@@ -259,6 +230,7 @@ def _spans(looks: Looks, theta: float) -> Iterator[Drop]:
             series=int(looks.series[worst]),
             start=int(looks.minute[span[0]]) + 1 - looks.window,
             end=end,
+            fired=int(looks.minute[span[0]]),
             is_open=False,
             score=round(float(looks.score[worst]), 6),
             window=looks.window,

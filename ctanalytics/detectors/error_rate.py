@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ctanalytics.detectors import rates, surges
+import numpy as np
+
+from ctanalytics.detectors import budget, rates, surges
 from ctanalytics.detectors.base import Context, DetectorResult, Window
-from ctanalytics.detectors.rates import Api, Kind, Rates
+from ctanalytics.detectors.budget import Alarm
+from ctanalytics.detectors.groups import grouped, main_caller
+from ctanalytics.detectors.history import History, load
+from ctanalytics.detectors.rates import Api, Kind
+from ctanalytics.detectors.review import review
+from ctanalytics.detectors.series import Bools
 from ctanalytics.detectors.severity import error_class, severity
 from ctanalytics.detectors.surges import Surge
 
-ERRORS: Final = Kind("error_rate", "error_surge", "ApiErrorRateInsight", writes=False)
+ERRORS: Final = Kind("error_rate", "error_surge", "ApiErrorRateInsight", "errors")
 
 _SAID: Final = {"denied": "was refused", "throttle": "was throttled"}
 
@@ -20,34 +27,61 @@ def error_rate(context: Context, window: Window) -> DetectorResult:
 
     Codes that mean "there is none" or "it would have worked" never fire.
     """
-    loaded = rates.load(context, window, "detectors/error_minutes")
-    if not loaded.series.count:
-        return DetectorResult(rates.table([]), notes=["no errors: no error rates to judge"])
-    theta = rates.surge_theta(context, loaded)
-    found = surges.find(
-        loaded.series,
-        loaded.expectation,
-        loaded.masked,
-        first_day=loaded.first_day,
-        end_minute=loaded.end_minute,
-        theta=theta,
-    )
-    rows = [
-        _anomaly(context, loaded, surge, theta)
-        for surge in found
-        if _class(rates.api(loaded.series, surge.series)) != "benign"
+    if "errors" not in context.settings.series:
+        return DetectorResult(rates.table([]), notes=["detect.series leaves errors out"])
+    history = load(context, window, "errors")
+    if not history.count:
+        return DetectorResult(
+            rates.table([]), context.derived.take(), ["no errors: no error rates to judge"]
+        )
+    share = context.settings.share_surge / 2
+    theta = rates.thetas(context, [history], share, surges.LOOKS)
+    judged = surges.judge(history)
+    could = _could_page(history)
+    found = [one for one in surges.find(judged, theta) if could[one.series]]
+    dates = rates.judged_dates(history)
+    alarms = [
+        Alarm(history.axis.time(one.fired), one.score - rates.at_day(history, theta, one.fired))
+        for one in found
     ]
+    governed = budget.govern(context, "error_rate", share, dates, alarms)
+    needed = budget.thetas(governed.raised, dates, theta)
+    rows, callers = [], []
+    for one, stands in zip(found, governed.stands, strict=True):
+        if stands:
+            row, caller = _anomaly(context, history, one, rates.at_day(history, needed, one.fired))
+            rows.append(row)
+            callers.append(caller)
+    rows = grouped(rows, callers)
     rows = [row for row in rows if row["ended_at"] is None or row["ended_at"] > window.since]
-    return DetectorResult(rates.table(rows), notes=loaded.notes)
+    entries = review(context.derived, "errors", judged, needed + surges.margin(history), could)
+    notes = [
+        *rates.history_notes(history),
+        *governed.notes,
+        *rates.review_note("error_rate", entries),
+    ]
+    state = [*context.derived.take()]
+    if governed.decided:
+        state.append({"table": "series_budget", "rows": governed.decided})
+    return DetectorResult(rates.table(rows), state, notes)
+
+
+def _could_page(history: History) -> Bools:
+    """(series,) whether a series counts errors that mean something."""
+    codes = history.keys.frame.select("error_code", "event_name").rows()
+    return np.array([error_class(code, name) != "benign" for code, name in codes], np.bool_)
 
 
 def _class(who: Api) -> str:
     return error_class(who.error_code, who.event_name)
 
 
-def _anomaly(context: Context, loaded: Rates, found: Surge, theta: float) -> dict[str, Any]:
-    who = rates.api(loaded.series, found.series)
-    start, end = loaded.series.time(found.start), loaded.series.time(found.end)
+def _anomaly(
+    context: Context, history: History, found: Surge, theta: float
+) -> tuple[dict[str, Any], str | None]:
+    """The anomaly of a surge, and who got most of the errors."""
+    who = rates.api(history, found.series)
+    start, end = history.axis.time(found.start), history.axis.time(found.end)
     behind = rates.span(context, who, ERRORS, start, end)
     kind = _class(who)
     most = behind.most("userIdentityArn")
@@ -65,4 +99,5 @@ def _anomaly(context: Context, loaded: Rates, found: Surge, theta: float) -> dic
     if found.provisional:
         explanation += " There are less than two weeks of history, so this is provisional."
     title = f"{who.error_code} of {who.event_name} surged in {who.place}"
-    return rates.surge_row(context, loaded, ERRORS, found, loud, (title, explanation), behind)
+    row = rates.surge_row(context, history, ERRORS, found, loud, (title, explanation), behind)
+    return row, main_caller(behind.shares["userIdentityArn"])

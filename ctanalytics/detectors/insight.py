@@ -56,6 +56,8 @@ class Facts:
     """By attribute name: userIdentityArn, userAgent, errorCode."""
     start_attributions: Mapping[str, Sequence[Share]]
     """The same of the first START_MINUTES minutes."""
+    category: str = "Management"
+    """Or Data: of the events that were counted."""
 
 
 def baseline_start(start: dt.datetime) -> dt.datetime:
@@ -116,7 +118,7 @@ def _record(
     }
     if facts.insight_type == "ApiErrorRateInsight":
         details["errorCode"] = facts.error_code
-    details["sourceEventCategory"] = "Management"
+    details["sourceEventCategory"] = facts.category
     details["insightContext"] = {
         "statistics": {
             "baseline": {"average": average(facts.baseline_calls, baseline_minutes)},

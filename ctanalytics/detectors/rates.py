@@ -9,103 +9,118 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from ctanalytics import untrusted
-from ctanalytics.detectors import insight, surges
-from ctanalytics.detectors.base import Context, Window
+from ctanalytics.detectors import insight
+from ctanalytics.detectors.base import Context
 from ctanalytics.detectors.calibration import threshold
+from ctanalytics.detectors.drops import Drop
+from ctanalytics.detectors.history import History
 from ctanalytics.detectors.insight import Share
-from ctanalytics.detectors.series import (
-    HISTORY_DAYS,
-    KEYS,
-    POOL_DAYS,
-    WARM_DAYS,
-    Expectation,
-    Series,
-    expect,
-    silent_days,
-)
+from ctanalytics.detectors.series import DAY, WARM_DAYS, Floats
+from ctanalytics.detectors.stops import Stop
 from ctanalytics.detectors.surges import Surge
 from ctanalytics.findings import ANOMALIES, anomaly_id, series_key
 
 LEAST_THETA: Final = 3.0
 """However few series a lake has, one look in a thousand normal days is no page."""
 
-_LOADED_DAYS: Final = 2 * HISTORY_DAYS + POOL_DAYS + 3 + 1
-"""A day's pool reaches back 14 days, the record of each of these 28, the expectation of each of
-those 28 and 3, and the longest window a day: with all of them loaded a day's result doesn't depend
-on where the window starts."""
+SURE_DAYS: Final = 14
+"""Of an account's logs, before its rates are more than provisional."""
 
 _EVIDENCE: Final = 100
 _CHART_POINTS: Final = 288
 _CHART_MINUTES: Final = 5
+_MOST_HOLES: Final = 5
+_MANAGEMENT: Final = "coalesce(management_event, event_category = 'Management', true)"
+_CONDITIONS: Final = {
+    "writes": (_MANAGEMENT, "read_only = false"),
+    "reads": (_MANAGEMENT, "read_only"),
+    "errors": (_MANAGEMENT,),
+    "data": ("event_category = 'Data'",),
+    "network": ("event_category = 'NetworkActivity'",),
+}
+"""By kind of series, which events belong to it."""
 
 
-@dataclass(frozen=True)
-class Rates:
-    """The series of a window with their history, ready to be judged."""
-
-    series: Series
-    expectation: Expectation
-    masked: npt.NDArray[np.bool_]
-    first_day: int
-    end_minute: int
-    notes: list[str]
-
-
-def load(context: Context, window: Window, statement: str) -> Rates:
-    """Read minute counts of the window and of all the history that its days depend on.
+def thetas(context: Context, histories: Sequence[History], share: float, looks: int) -> Floats:
+    """Return the score that each day to judge must reach for a part of the budget to hold.
 
     Args:
-        statement: detectors/call_minutes or detectors/error_minutes.
+        histories: of all kinds of series that the part is for.
+        share: of the budget of the whole lake.
+        looks: at each series in a day.
     """
-    midnight = window.since.replace(hour=0, minute=0, second=0, microsecond=0)
-    start = midnight - dt.timedelta(days=_LOADED_DAYS)
-    days = (window.until - start) // dt.timedelta(days=1) + 1
-    if window.until == start + dt.timedelta(days=days - 1):
-        days -= 1
-    span = {"since": start, "until": window.until}
-    hours = context.engine.run("detectors/region_hours", **span)
-    series = Series.from_minutes(context.engine.run(statement, **span), start, days, hours)
-    masked = silent_days(series, hours, window.until)
-    return Rates(
-        series,
-        expect(series, masked),
-        masked,
-        (midnight - start) // dt.timedelta(days=1),
-        series.minute_of(window.until),
-        _history_notes(series, window),
+    days = range(histories[0].first_day, histories[0].axis.days)
+    return np.array(
+        [
+            max(
+                threshold(
+                    context.settings.budget,
+                    share,
+                    looks * sum(history.active(day) for history in histories),
+                ),
+                LEAST_THETA,
+            )
+            for day in days
+        ]
     )
 
 
-def _history_notes(series: Series, window: Window) -> list[str]:
-    """Which accounts have too little history for rates, and from when on they will have it."""
-    first = dict(zip(series.keys["account_id"], series.logged_day.tolist(), strict=True))
+def judged_dates(history: History) -> list[dt.date]:
+    """Return the dates that are judged."""
+    return history.axis.dates(history.first_day, history.axis.days)
+
+
+def at_day(history: History, values: Floats, minute: int) -> float:
+    """Return the value of the day of a minute, of the days that are judged; else of the first."""
+    return float(values[max(minute // DAY - history.first_day, 0)])
+
+
+def history_notes(history: History) -> list[str]:
+    """Which accounts have too little history for rates, from when on they will have it, and which
+    days are not judged as some of their logs are missing."""
+    return [*_young(history), *_holes(history)]
+
+
+def review_note(detector: str, entries: int) -> list[str]:
+    """Say that there are entries worth a look."""
+    if not entries:
+        return []
+    return [
+        f"{detector}: {entries} series-day{'s are' if entries != 1 else ' is'} worth a look "
+        "(q at most 0.1): select * from lake.series_review"
+    ]
+
+
+def _young(history: History) -> list[str]:
     notes = []
-    for account, day in sorted(first.items(), key=lambda item: str(item[0])):
-        speaks = series.time(day * 1_440) + dt.timedelta(days=WARM_DAYS)
-        sure = speaks + dt.timedelta(days=WARM_DAYS)
-        if speaks > window.since:
+    axis = history.axis
+    for account, first in sorted(history.logged.first_days.items(), key=lambda item: str(item[0])):
+        speaks, sure = (axis.time((first + days) * DAY) for days in (WARM_DAYS, SURE_DAYS))
+        name = f"account {untrusted.one_line(account or 'unknown', limit=40)}"
+        if first + WARM_DAYS > history.first_day:
             notes.append(
-                f"account {account}: rates are judged from {speaks:%Y-%m-%d} on (a week of logs), "
-                f"provisionally until {sure:%Y-%m-%d}"
+                f"{name}: too little history before {speaks:%Y-%m-%d}; rates are judged from then on "
+                f"(a week of logs), provisionally until {sure:%Y-%m-%d}"
             )
+        elif first + SURE_DAYS > history.first_day:
+            notes.append(f"{name}: rates are provisional until {sure:%Y-%m-%d} (two weeks of logs)")
     return notes
 
 
-def surge_theta(context: Context, rates: Rates) -> float:
-    """Return the score that a surge must reach: call and error rates share one part evenly."""
-    settings = context.settings
-    looks = active_series(rates) * surges.LOOKS
-    return max(threshold(settings.budget, settings.share_surge / 2, looks), LEAST_THETA)
-
-
-def active_series(rates: Rates) -> int:
-    """Return how many series had a call in the last 28 days."""
-    recent = rates.series.minute >= rates.end_minute - HISTORY_DAYS * 1_440
-    return max(len(np.unique(rates.series.series[recent])), 1)
+def _holes(history: History) -> list[str]:
+    holes = [hole for hole in history.logged.holes if hole[2] >= history.first_day]
+    notes = [
+        f"{untrusted.one_line(f'{account} {region}', limit=60)}: {hours} hour{'s' * (hours != 1)} of "
+        f"{history.axis.date(day)} have no event where 20 are usual: that day is not judged, and "
+        "nothing is learned from it"
+        for account, region, day, hours in holes[:_MOST_HOLES]
+    ]
+    if len(holes) > _MOST_HOLES:
+        notes.append(f"and {len(holes) - _MOST_HOLES} more days with holes in their logs")
+    return notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +132,8 @@ class Api:
     event_source: str | None
     event_name: str | None
     error_code: str | None
+    principal_arn: str | None = None
+    """Only of series that are counted by principal."""
 
     @property
     def place(self) -> str:
@@ -133,10 +150,16 @@ class Api:
             "error_code": self.error_code,
         }
 
+    @property
+    def key(self) -> str:
+        """What an anomaly's series_key says."""
+        by = () if self.principal_arn is None else (self.principal_arn,)
+        return series_key(*self.columns().values(), *by)
 
-def api(series: Series, number: int) -> Api:
+
+def api(history: History, number: int) -> Api:
     """Return the key of a series."""
-    return Api(**dict(zip(KEYS, series.keys.row(number), strict=True)))
+    return Api(**history.keys.key(number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +169,9 @@ class Kind:
     detector: str
     kind: str
     insight_type: str
-    writes: bool
-    """Whether only write calls belong to its series."""
+    """Empty where AWS has no such insight."""
+    calls: str = "writes"
+    """Which calls its series count: a kind of series_minute, without `_by_principal`."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +193,11 @@ class Span:
 
 def span(context: Context, found: Api, kind: Kind, start: dt.datetime, end: dt.datetime) -> Span:
     """Read who and what stands behind the calls of a span, against the seven days before."""
-    parameters = {**found.columns(), "writes": kind.writes}
+    parameters = {
+        **found.columns(),
+        "principal_arn": found.principal_arn,
+        "kind": kind.calls,
+    }
     now = context.engine.run("detectors/attribution", since=start, until=end, **parameters)
     before = context.engine.run(
         "detectors/attribution", since=insight.baseline_start(start), until=start, **parameters
@@ -202,7 +230,7 @@ def _shares(now: pa.Table, before: pa.Table) -> dict[str, list[Share]]:
 
 def surge_row(
     context: Context,
-    rates: Rates,
+    history: History,
     kind: Kind,
     found: Surge,
     severity: str,
@@ -214,13 +242,13 @@ def surge_row(
     Args:
         texts: title and explanation.
     """
-    who = api(rates.series, found.series)
-    start, end = behind.start, behind.end
-    key = series_key(*who.columns().values())
+    who = api(history, found.series)
+    start, end, key = behind.start, behind.end, who.key
     identity = anomaly_id(kind.detector, kind.kind, key, start)
     facts = insight.Facts(
         anomaly_id=identity,
         insight_type=kind.insight_type,
+        category="Data" if kind.calls == "data" else "Management",
         start=start,
         end=None if found.is_open else end,
         attributions=_attributed(behind.shares, kind),
@@ -248,17 +276,24 @@ def surge_row(
         "series_key": key,
         "title": texts[0],
         "explanation": texts[1],
-        "evidence": json.dumps(
-            {
-                "event_ids": behind.event_ids,
-                "events": behind.calls,
-                "sql": events_sql(who, kind, start, end),
-                "rate": rate(rates, found.series, found.start, found.end),
-            }
-        ),
-        "insight": json.dumps(insight.records(facts)),
+        "evidence": evidence(history, found, kind, behind),
+        "insight": json.dumps(insight.records(facts)) if kind.insight_type else None,
         "detected_at": context.now,
     }
+
+
+def evidence(history: History, found: Surge | Stop | Drop, kind: Kind, behind: Span) -> str:
+    """Return the evidence column: events, how to list them, when it fired, and the rate around."""
+    who = api(history, found.series)
+    return json.dumps(
+        {
+            "event_ids": behind.event_ids,
+            "events": behind.calls,
+            "sql": events_sql(who, kind, behind.start, behind.end),
+            "fired_at": f"{history.axis.time(found.fired):%Y-%m-%dT%H:%M:%SZ}",
+            "rate": rate(history, found.series, found.start, found.end),
+        }
+    )
 
 
 def _attributed(shares: dict[str, list[Share]], kind: Kind) -> dict[str, list[Share]]:
@@ -286,32 +321,36 @@ def events_sql(found: Api, kind: Kind, start: dt.datetime, end: dt.datetime) -> 
     if found.error_code is not None:
         quoted = untrusted.sql_text(found.error_code.replace("\x00", ""))
         conditions.append(f"coalesce(error_code, error_message) = {quoted}")
-    if kind.writes:
-        conditions.append("read_only = false")
+    if found.principal_arn is not None:
+        quoted = untrusted.sql_text(found.principal_arn.replace("\x00", ""))
+        conditions.append(f"principal_arn = {quoted}")
+    conditions += _CONDITIONS[kind.calls]
     return "select *\nfrom events\nwhere " + "\n  and ".join(conditions) + "\norder by event_time"
 
 
-def rate(rates: Rates, number: int, start: int, end: int) -> dict[str, Any]:
+def rate(history: History, number: int, start: int, end: int) -> dict[str, Any]:
     """Observed and expected calls per minute around a span, in steps of at least five minutes."""
     length = max(end - start, 60)
-    first = max(start - max(length, 360), 0) // _CHART_MINUTES * _CHART_MINUTES
-    last = min(end + max(length, 360), rates.end_minute)
+    begin = (history.first_day - 1) * DAY
+    first = max(start - max(length, 360), begin) // _CHART_MINUTES * _CHART_MINUTES
+    last = min(end + max(length, 360), history.end_minute)
     step = _CHART_MINUTES
     while (last - first) // step > _CHART_POINTS:
         step *= 2
+    part = history.of(np.array([number]))
+    minutes = part.minutes(history.first_day - 2, history.axis.days)
+    expectation = part.expected(history.first_day - 1, history.axis.days)
     edges = np.arange(first, last + 1, step)
-    who = np.full(len(edges) - 1, number) if len(edges) > 1 else np.zeros(0, np.int64)
+    who = np.zeros(max(len(edges) - 1, 0), np.int64)
     before, through = edges[:-1] - 1, edges[1:] - 1
-    observed = rates.series.calls_in(who, before, through) / step
-    expected = (
-        rates.expectation.through(who, through) - rates.expectation.through(who, before)
-    ) / step
+    observed = minutes.calls_in(who, before, through) / step
+    expected = (expectation.through(who, through) - expectation.through(who, before)) / step
     return {
         "unit": "calls per minute",
         "minutes": step,
         "points": [
             [
-                rates.series.time(int(edge)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                history.axis.time(int(edge)).strftime("%Y-%m-%dT%H:%M:%SZ"),
                 round(float(one), 6),
                 round(float(other), 6),
             ]

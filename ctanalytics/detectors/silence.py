@@ -15,8 +15,8 @@ from typing import Any, Final
 from ctanalytics import untrusted
 from ctanalytics.detectors import rates, stops
 from ctanalytics.detectors.base import Context, DetectorResult, Window
-from ctanalytics.detectors.calibration import threshold
-from ctanalytics.detectors.rates import Rates
+from ctanalytics.detectors.history import History, load
+from ctanalytics.detectors.series import Floats
 from ctanalytics.detectors.severity import severity
 from ctanalytics.detectors.stops import Stop
 from ctanalytics.findings import anomaly_id, series_key
@@ -81,34 +81,24 @@ class _Lake:
 
 def silence(context: Context, window: Window) -> DetectorResult:
     """Find accounts and regions that fall silent against their own rhythm; one outage is one."""
-    loaded = rates.load(context, window, "detectors/cell_minutes")
-    if not loaded.series.count:
+    loaded = load(context, window, "cells", with_peaks=False)
+    if not loaded.count:
         return DetectorResult(rates.table([]))
-    settings = context.settings
-    theta = max(
-        threshold(settings.budget, settings.share_silence, rates.active_series(loaded)),
-        rates.LEAST_THETA,
-    )
-    found = stops.find(
-        loaded.series,
-        loaded.masked,
-        first_day=loaded.first_day,
-        end_minute=loaded.end_minute,
-        theta=theta,
-    )
+    thetas = rates.thetas(context, [loaded], context.settings.share_silence, stops.LOOKS)
+    found = stops.find(loaded, thetas)
     if not found:
-        return DetectorResult(rates.table([]))
+        return DetectorResult(rates.table([]), context.derived.take())
     lake = _read(context, loaded, window, found)
     lasting = [stop for stop in found if not _ended(loaded, lake, stop)]
     rows = [
-        _row(context, loaded, lake, one, theta)
+        _row(context, loaded, lake, one, thetas)
         for one in together(loaded, lasting)
         if one.is_open or one.end > window.since
     ]
-    return DetectorResult(rates.table(rows))
+    return DetectorResult(rates.table(rows), context.derived.take())
 
 
-def together(loaded: Rates, found: Sequence[Stop]) -> list[Silence]:
+def together(loaded: History, found: Sequence[Stop]) -> list[Silence]:
     """Join the silences of one outage: they begin within two hours, and one does not end before
     the next begins."""
     groups: list[list[Stop]] = []
@@ -125,20 +115,20 @@ def together(loaded: Rates, found: Sequence[Stop]) -> list[Silence]:
     return [_joined(loaded, group) for group in groups]
 
 
-def _joined(loaded: Rates, group: list[Stop]) -> Silence:
-    places = loaded.series.keys.select("account_id", "aws_region").rows()
+def _joined(loaded: History, group: list[Stop]) -> Silence:
+    places = loaded.keys.frame.select("account_id", "aws_region").rows()
     cells = sorted({places[stop.series] for stop in group}, key=str)
     return Silence(
         group,
         cells,
-        loaded.series.time(group[0].start),
-        loaded.series.time(max(stop.end for stop in group)),
+        loaded.axis.time(group[0].start),
+        loaded.axis.time(max(stop.end for stop in group)),
         any(stop.is_open for stop in group),
     )
 
 
-def _read(context: Context, loaded: Rates, window: Window, found: Sequence[Stop]) -> _Lake:
-    since = loaded.series.time(min(stop.start for stop in found))
+def _read(context: Context, loaded: History, window: Window, found: Sequence[Stop]) -> _Lake:
+    since = loaded.axis.time(min(stop.start for stop in found))
     switches = context.engine.run(
         "detectors/switches",
         since=since - dt.timedelta(days=_SWITCH_DAYS),
@@ -152,10 +142,10 @@ def _read(context: Context, loaded: Rates, window: Window, found: Sequence[Stop]
     return _Lake(switches, digests)
 
 
-def _ended(loaded: Rates, lake: _Lake, stop: Stop) -> bool:
+def _ended(loaded: History, lake: _Lake, stop: Stop) -> bool:
     """Whether a cell was given up: its region switched off, its account closed or sent away."""
-    account, region = loaded.series.keys.select("account_id", "aws_region").row(stop.series)
-    start = loaded.series.time(stop.start) + _CAUSE_SLACK
+    account, region = loaded.keys.frame.select("account_id", "aws_region").row(stop.series)
+    start = loaded.axis.time(stop.start) + _CAUSE_SLACK
     for switch in lake.switches:
         if switch["event_time"] > start:
             continue
@@ -202,8 +192,9 @@ def _cause(lake: _Lake, one: Silence, names: frozenset[str]) -> dict[str, Any] |
 
 
 def _row(
-    context: Context, loaded: Rates, lake: _Lake, one: Silence, theta: float
+    context: Context, loaded: History, lake: _Lake, one: Silence, thetas: Floats
 ) -> dict[str, Any]:
+    theta = rates.at_day(loaded, thetas, max(stop.fired for stop in one.stops))
     cover = _cover(lake, one)
     cause = _cause(lake, one, _STOPS) or _cause(lake, one, _NARROWED)
     account, region = _place(one)

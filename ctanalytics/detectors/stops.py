@@ -5,33 +5,37 @@ Every formula is explained in docs/detection.md; names here are the ones used th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from ctanalytics.detectors.calibration import MIN_POOL, default_pool, surprise
-from ctanalytics.detectors.series import DAY, HISTORY_DAYS, POOL_DAYS, Floats, Ints, Series
+from ctanalytics.detectors.history import History
+from ctanalytics.detectors.series import DAY, HISTORY_DAYS, POOL_DAYS, Bools, Floats, Ints
 
 LOOKS: Final = 1
 _PSEUDO_MINUTES: Final = 30.0
 _LEAST_DAYS: Final = 14
 _LEAST_RATIO: Final = 2.0
 _LEAST_MINUTES: Final = 60
+_CUT: Final = 3.0
 _TOGETHER: Final = 0.3
 _LEAST_TOGETHER: Final = 3
+_LOOK_MINUTES: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """A silence of one series. Minutes count from the series' start."""
+    """A silence of one series. Minutes count from the axis' start."""
 
     series: int
     start: int
     """The minute after the last call."""
     end: int
     """The minute of the next call; where the logs end while there is none."""
+    fired: int
+    """The minute from which on it was an alarm, at the earliest."""
     is_open: bool
     score: float
     longest: int
@@ -46,64 +50,139 @@ class Gap:
     eligible: int
 
 
-def find(
-    series: Series,
-    masked: npt.NDArray[np.bool_],
-    *,
-    first_day: int,
-    end_minute: int,
-    theta: float,
-) -> list[Stop]:
-    """Find the silences that fire on or after a day.
+@dataclass(frozen=True)
+class Silences:
+    """(series, days) each: silences in minutes, and what was usual before."""
 
-    A series is eligible after 14 days of history without a silence of a whole day.
+    seen: Floats
+    """The longest silence that a day saw, whole if it began earlier; NaN before the first call."""
+    began: Ints
+    ended: Floats
+    """The longest that ended on a day; NaN without a call."""
+    longest: Floats
+    """The longest that ended in the 28 days before, cut at what the others make believable."""
+    is_old: Bools
+    """Whether there are calls on 14 days before."""
+
+    @property
+    def eligible(self) -> Bools:
+        """Whether a day is judged: there is history, and no silence of a whole day in it."""
+        found: Bools = self.is_old & (self.longest < DAY) & np.isfinite(self.seen)
+        return found
+
+    @property
+    def y(self) -> Floats:
+        """The deviations; NaN where a day is not judged."""
+        return np.where(self.eligible, _deviation(self.seen, self.longest), np.nan)
+
+    @property
+    def normal(self) -> Floats:
+        """The deviations of silences that ended: what was normal, each silence once; NaN where a day
+        is not judged."""
+        return np.where(self.eligible, _deviation(self.ended, self.longest), np.nan)
+
+
+def _deviation(silence: Floats, longest: Floats) -> Floats:
+    found: Floats = np.log((silence + _PSEUDO_MINUTES) / (longest + _PSEUDO_MINUTES))
+    return found
+
+
+def silences(history: History) -> Silences:
+    """Take the silences of all days."""
+    days = np.arange(history.axis.days) * DAY
+    first, last = history.dense("first", -1), history.dense("last", -1)
+    called = last >= 0
+    latest = np.maximum.accumulate(np.where(called, last + days, -1), axis=1)
+    before = np.concatenate((np.full((history.count, 1), -1), latest[:, :-1]), axis=1)
+    across = np.where(called & (before >= 0), first + days - before - 1, 0)
+    gap, gap_at = history.dense("gap", 0), history.dense("gap_at", 0)
+    ended = np.maximum(gap, across)
+    # A call at midnight ends a silence that the day before has seen whole.
+    across[first == 0] = 0
+    inner = np.maximum(gap, across)
+    inner_at = np.where(gap >= across, gap_at + days, before + 1)
+    ends = np.minimum(days + DAY, history.end_minute)
+    still = np.where(latest >= 0, np.maximum(ends - latest - 1, 0), 0)
+    seen = np.maximum(inner, still).astype(np.float64)
+    began = np.where(inner > still, inner_at, latest + 1)
+    seen[latest < 0] = np.nan
+    known = np.where(called & ~history.masked, ended.astype(np.float64), np.nan)
+    return Silences(seen, began, known, _longest(known), _is_old(called))
+
+
+def _longest(ended: Floats) -> Floats:
+    """(series, days) the longest of the 28 days before; the second longest bounds it, so that one
+    stop does not hide the next."""
+    count, days = ended.shape
+    padded = np.concatenate((np.full((count, HISTORY_DAYS), np.nan), ended), axis=1)
+    most, second = np.zeros((count, days)), np.zeros((count, days))
+    for age in range(HISTORY_DAYS):
+        values = np.nan_to_num(padded[:, age : age + days])
+        second = np.maximum(second, np.minimum(values, most))
+        most = np.maximum(most, values)
+    return np.minimum(most, _CUT * second + _PSEUDO_MINUTES)
+
+
+def _is_old(called: Bools) -> Bools:
+    """(series, days) whether there are calls on 14 of the 28 days before: fewer are no habit."""
+    count, days = called.shape
+    running = np.zeros((count, days + 1), np.int64)
+    np.cumsum(called, axis=1, out=running[:, 1:])
+    day = np.arange(days)
+    found: Bools = running[:, day] - running[:, np.maximum(day - HISTORY_DAYS, 0)] >= _LEAST_DAYS
+    return found
+
+
+def find(history: History, theta: Floats | float) -> list[Stop]:
+    """Find the silences that fire on the days to judge.
+
+    A series is eligible after 14 days with calls and no silence of a whole day in four weeks.
 
     Args:
-        masked: (series, days) days with holes in their logs, not learned from.
-        first_day: the first day to judge.
-        end_minute: where the logs end; silence beyond is unknown.
-        theta: the score (-log10 p) that fires.
+        theta: the score that fires, of all days or of each.
     """
-    if not series.count:
+    if not history.count:
         return []
-    silence, starts = _daily_silence(series, end_minute)
-    longest, y, eligible = _history(series, silence, masked)
-    normal = np.where(eligible & ~masked, y, np.nan)
+    known, first_day = silences(history), history.first_day
+    y, normal = known.y, known.normal
+    next_call = _next_calls(history)
+    width = history.axis.days - first_day
+    thetas = np.broadcast_to(np.asarray(theta, np.float64), (width,))
     stops: dict[tuple[int, int], Stop] = {}
-    for today in range(max(first_day, 1), series.days):
-        chosen = np.flatnonzero(eligible[:, today])
-        if not len(chosen):
-            continue
+    for today in range(first_day, history.axis.days):
+        chosen = np.flatnonzero(known.eligible[:, today])
         scores = surprise(y[chosen, today], _pool(normal, today))
-        gap, known = silence[chosen, today], longest[chosen, today]
-        fires = (scores >= theta) & (gap >= _LEAST_RATIO * known) & (gap >= _LEAST_MINUTES)
+        seen, usual = known.seen[chosen, today], known.longest[chosen, today]
+        fires = scores >= thetas[today - first_day]
+        fires &= (seen >= _LEAST_RATIO * usual) & (seen >= _LEAST_MINUTES)
         for number, score in zip(chosen[fires].tolist(), scores[fires].tolist(), strict=True):
-            start = int(starts[number, today])
-            following = series.minute[(series.series == number) & (series.minute >= start)]
-            end = int(following[0]) if len(following) else end_minute
-            found = Stop(
-                number, start, end, not len(following), round(score, 6), int(longest[number, today])
-            )
-            key = (number, start)
-            if key not in stops or stops[key].score < found.score:
-                # The longest silence before is that of the day on which it began.
-                earlier = stops.get(key)
-                stops[key] = (
-                    found
-                    if earlier is None
-                    else Stop(number, start, end, found.is_open, found.score, earlier.longest)
-                )
+            start = int(known.began[number, today])
+            end = start + int(known.seen[number, today])
+            is_open = False
+            if end >= min((today + 1) * DAY, history.end_minute):
+                end = int(next_call[number, today])
+                is_open = end >= history.end_minute
+            longest = int(known.longest[number, today])
+            least = max(_LEAST_RATIO * longest, _LEAST_MINUTES)
+            fired = max(start + int(least), today * DAY)
+            found = Stop(number, start, end, fired, is_open, round(score, 6), longest)
+            earlier = stops.get((number, start))
+            if earlier is None:
+                stops[number, start] = found
+            elif found.score > earlier.score:
+                # What was usual, and when it was too long, is told as of the day it began.
+                stops[number, start] = replace(found, longest=earlier.longest, fired=earlier.fired)
     return [stops[key] for key in sorted(stops)]
 
 
-def longest_silences(
-    series: Series, masked: npt.NDArray[np.bool_], end_minute: int
-) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """(series, days) the longest silence of the 28 days before each day in minutes, and whether
-    the series had its 14 days of history by then."""
-    silence, _ = _daily_silence(series, end_minute)
-    longest, _, _ = _history(series, silence, masked)
-    return longest, _old(series) & np.isfinite(silence)
+def _next_calls(history: History) -> Ints:
+    """(series, days) the first minute with a call after a day; where the logs end without one."""
+    days = np.arange(history.axis.days) * DAY
+    first = history.dense("first", -1)
+    minute = np.where(first >= 0, first + days, history.end_minute)
+    later = np.minimum.accumulate(minute[:, ::-1], axis=1)[:, ::-1]
+    end = np.full((history.count, 1), history.end_minute)
+    return np.concatenate((later[:, 1:], end), axis=1)
 
 
 @dataclass(frozen=True)
@@ -115,44 +194,29 @@ class Looks:
     score: Floats
 
 
-_LOOK_MINUTES: Final = 10
-
-
-def look(
-    series: Series,
-    masked: npt.NDArray[np.bool_],
-    *,
-    first_day: int,
-    end_minute: int,
-) -> Looks:
+def look(history: History) -> Looks:
     """Score the silence of every eligible series every ten minutes, as a live run would.
 
-    Parameters as for `find`, whose guards hold here too: what they refuse scores 0.
+    The guards of `find` hold here too: what they refuse is left out.
     """
-    silence, _ = _daily_silence(series, end_minute)
-    longest, y, eligible = _history(series, silence, masked)
-    normal = np.where(eligible & ~masked, y, np.nan)
-    found: list[tuple[Ints, Ints, Floats]] = []
+    known, first_day = silences(history), history.first_day
+    normal = known.normal
+    minutes = history.minutes(first_day - 2, history.axis.days)
     step = np.arange(_LOOK_MINUTES - 1, DAY, _LOOK_MINUTES)
-    for today in range(max(first_day, 1), series.days):
-        chosen = np.flatnonzero(eligible[:, today])
-        if not len(chosen):
-            continue
+    found: list[tuple[Ints, Ints, Floats]] = []
+    for today in range(first_day, history.axis.days):
+        chosen = np.flatnonzero(known.eligible[:, today])
         who = np.repeat(chosen, len(step))
         minute = np.tile(step + today * DAY, len(chosen))
-        gap = (minute - series.last_call(who, minute)).astype(np.float64)
-        known = longest[who, today]
-        values = np.log((gap + _PSEUDO_MINUTES) / (known + _PSEUDO_MINUTES))
-        scores = surprise(values, _pool(normal, today))
-        held = (gap >= _LEAST_RATIO * known) & (gap >= _LEAST_MINUTES) & (minute < end_minute)
-        kept = held & (scores > 0)
+        gap = (minute - minutes.last_call(who, minute)).astype(np.float64)
+        usual = known.longest[who, today]
+        scores = surprise(_deviation(gap, usual), _pool(normal, today))
+        held = (gap >= _LEAST_RATIO * usual) & (gap >= _LEAST_MINUTES)
+        kept = held & (scores > 0) & (minute < history.end_minute)
         found.append((who[kept], minute[kept], scores[kept]))
-    if not found:
-        nothing = np.zeros(0, np.int64)
-        return Looks(nothing, nothing, np.zeros(0))
-    whos, minutes, all_scores = (np.concatenate(column) for column in zip(*found, strict=True))
-    order = np.lexsort((minutes, whos))
-    return Looks(whos[order], minutes[order], all_scores[order])
+    whos, at, score = (np.concatenate(column) for column in zip(*found, strict=True))
+    order = np.lexsort((at, whos))
+    return Looks(whos[order], at[order], score[order])
 
 
 def _pool(normal: Floats, today: int) -> Floats:
@@ -162,22 +226,12 @@ def _pool(normal: Floats, today: int) -> Floats:
     return pool
 
 
-def daily(series: Series, masked: npt.NDArray[np.bool_], end_minute: int) -> Floats:
-    """(series, days) y of each day; NaN where a series is not eligible and on masked days."""
-    silence, _ = _daily_silence(series, end_minute)
-    _, y, eligible = _history(series, silence, masked)
-    return np.where(eligible & ~masked, y, np.nan)
-
-
-def together(
-    series: Series, stops: list[Stop], masked: npt.NDArray[np.bool_], end_minute: int
-) -> tuple[list[Stop], list[Gap]]:
+def together(history: History, stops: list[Stop]) -> tuple[list[Stop], list[Gap]]:
     """Take out the stops in which much of an account and region went silent at once."""
     if len(stops) < _LEAST_TOGETHER:
         return stops, []
-    silence, _ = _daily_silence(series, end_minute)
-    _, _, eligible = _history(series, silence, masked)
-    place = series.keys.select("account_id", "aws_region").rows()
+    eligible = np.logical_or.reduce(silences(history).eligible[:, history.first_day :], axis=1)
+    place = history.keys.frame.select("account_id", "aws_region").rows()
     groups: dict[tuple[str, str], list[Stop]] = {}
     for stop in stops:
         groups.setdefault(place[stop.series], []).append(stop)
@@ -185,7 +239,7 @@ def together(
     gaps: list[Gap] = []
     for key, members in sorted(groups.items(), key=lambda item: str(item[0])):
         could = sum(
-            1 for number in range(series.count) if place[number] == key and eligible[number].any()
+            1 for number in range(history.count) if place[number] == key and eligible[number]
         )
         for cluster in _overlapping(members):
             if len(cluster) >= _LEAST_TOGETHER and len(cluster) > _TOGETHER * could:
@@ -205,62 +259,3 @@ def _overlapping(stops: list[Stop]) -> list[list[Stop]]:
             clusters.append([stop])
         end = max(end, stop.end)
     return clusters
-
-
-def _daily_silence(series: Series, end_minute: int) -> tuple[Floats, Ints]:
-    """(series, days) the longest silence that each day saw, in minutes, and when it began.
-
-    A silence that began on an earlier day counts whole. NaN before a series' first call.
-    """
-    who, minute, day = series.series, series.minute, series.day
-    longest = np.zeros((series.count, series.days))
-    began = np.zeros((series.count, series.days), np.int64)
-    last = np.full((series.count, series.days), -1, np.int64)
-    np.maximum.at(last, (who, day), minute)
-    last = np.maximum.accumulate(last, axis=1)
-    ends = np.minimum((np.arange(series.days) + 1) * DAY, end_minute)
-    still = np.where(last >= 0, ends - last - 1, 0)
-    longest[:], began[:] = np.maximum(still, 0), last + 1
-    # A call at midnight ends a silence of the day before, which `still` counts already.
-    same = np.flatnonzero((who[1:] == who[:-1]) & (minute[1:] % DAY != 0)) + 1
-    gaps = minute[same] - minute[same - 1] - 1
-    # Ascending, so that the largest gap of a day is written last.
-    order = np.argsort(gaps, kind="stable")
-    entries, sizes = same[order], gaps[order]
-    cells = (who[entries], day[entries])
-    inner = np.zeros((series.count, series.days))
-    inner_began = np.zeros((series.count, series.days), np.int64)
-    inner[cells], inner_began[cells] = sizes, minute[entries - 1] + 1
-    began = np.where(inner > longest, inner_began, began)
-    longest = np.maximum(inner, longest)
-    longest[last < 0] = np.nan
-    return longest, began
-
-
-def _history(
-    series: Series, silence: Floats, masked: npt.NDArray[np.bool_]
-) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
-    """(series, days) the longest silence of 28 days before, y, and whether a day is judged."""
-    longest = np.zeros_like(silence)
-    y = np.full_like(silence, np.nan)
-    kept = np.full_like(silence, np.nan)
-    for day in range(series.days):
-        past = np.nan_to_num(kept[:, max(0, day - HISTORY_DAYS) : day], nan=0.0)
-        longest[:, day] = past.max(axis=1, initial=0.0)
-        y[:, day] = np.log(
-            (silence[:, day] + _PSEUDO_MINUTES) / (longest[:, day] + _PSEUDO_MINUTES)
-        )
-        ceiling = 3 * longest[:, day] + _PSEUDO_MINUTES
-        young = day - series.first_day < _LEAST_DAYS
-        value = np.where(young, silence[:, day], np.minimum(silence[:, day], ceiling))
-        kept[:, day] = np.where(masked[:, day], np.nan, value)
-    eligible = _old(series) & (longest < DAY) & (longest > 0) & np.isfinite(silence)
-    return longest, y, eligible
-
-
-def _old(series: Series) -> npt.NDArray[np.bool_]:
-    """(series, days) whether the series has 14 days of history."""
-    found: npt.NDArray[np.bool_] = (
-        np.arange(series.days)[None, :] - series.first_day[:, None] >= _LEAST_DAYS
-    )
-    return found

@@ -1,38 +1,37 @@
 """Surges: a series runs above its expectation and above its own record, in five windows at once.
 
 Every formula is explained in docs/detection.md; names here are the ones used there.
+
+A day is judged by its largest deviations, which are part of the state. Only series of which one is
+too large are looked at minute by minute.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from ctanalytics.detectors.calibration import MIN_POOL, default_pool, surprise_by_stratum
+from ctanalytics.detectors.calibration import MIN_POOL, Nulls, default_pool
+from ctanalytics.detectors.history import PEAK_DAYS, History
+from ctanalytics.detectors.peaks import LEAST_CALLS, LEAST_RATIO, looks
 from ctanalytics.detectors.series import (
     DAY,
     HISTORY_DAYS,
     POOL_DAYS,
+    SURGE_WINDOWS,
     WARM_DAYS,
-    Expectation,
+    Bools,
     Floats,
     Ints,
-    Series,
+    Minutes,
 )
 
-WINDOWS: Final = (5, 15, 60, 360, 1_440)
-"""Minutes."""
-
+WINDOWS: Final = SURGE_WINDOWS
 LOOKS: Final = len(WINDOWS)
-_LOCAL: Final = {5: 120, 15: 120, 60: 120, 360: 720, 1_440: 1_440}
-_PSEUDO: Final = 8.0
 _LEAST_SPREAD: Final = 0.3
-_LEAST_CALLS: Final = 10
-_LEAST_RATIO: Final = 2.0
 _PROVISIONAL_DAYS: Final = 14
 _PROVISIONAL_MARGIN: Final = 0.5
 _QUIET_MINUTES: Final = 30
@@ -44,12 +43,14 @@ _END_WINDOW: Final = 15
 
 @dataclass(frozen=True, slots=True)
 class Surge:
-    """A span of one series that is too busy. Minutes count from the series' start."""
+    """A span of one series that is too busy. Minutes count from the axis' start."""
 
     series: int
     start: int
     end: int
     """Exclusive; for a surge that goes on, where the logs end."""
+    fired: int
+    """The minute whose calls made it an alarm."""
     is_open: bool
     score: float
     window: int
@@ -62,150 +63,137 @@ class Surge:
     level_shift: bool
 
 
-@dataclass
-class Looks:
-    """Per entry of the series and by window: counts, expectations, deviations, scores."""
+@dataclass(frozen=True)
+class _Own:
+    """One window's deviations, against each series' own record."""
 
-    sums: dict[int, Ints] = field(default_factory=dict)
-    expected: dict[int, Floats] = field(default_factory=dict)
-    y: dict[int, Floats] = field(default_factory=dict)
-    scores: dict[int, Floats] = field(default_factory=dict)
-
-
-def find(
-    series: Series,
-    expectation: Expectation,
-    masked: npt.NDArray[np.bool_],
-    *,
-    first_day: int,
-    end_minute: int,
-    theta: float,
-) -> list[Surge]:
-    """Find the surges that fire on or after a day.
-
-    Args:
-        masked: (series, days) days with holes in their logs: neither judged nor learned from.
-        first_day: the first day to judge.
-        end_minute: where the logs end.
-        theta: the score (-log10 p) that fires.
-    """
-    looks = look(series, expectation, masked, first_day=first_day)
-    fires = firing(series, looks, theta)
-    fired = np.unique(series.series[fires.any(axis=0)])
-    surges: list[Surge] = []
-    for number in fired:
-        entries = np.flatnonzero(series.series == number)
-        surges += _spans(series, looks, fires, entries, end_minute)
-    return surges
+    first: int
+    """The day of the first column: POOL_DAYS before the first that is judged."""
+    u: Floats
+    """(series, days) the day's largest; NaN without a record and on masked days."""
+    held: Floats
+    """(series, days) the largest of looks that could page."""
+    record: Floats
+    scale: Floats
 
 
-def look(
-    series: Series,
-    expectation: Expectation,
-    masked: npt.NDArray[np.bool_],
-    *,
-    first_day: int,
-) -> Looks:
-    """Score every entry in every window; 0 before `first_day`. Parameters as for `find`."""
-    looks = Looks()
-    strata = _strata(series, expectation)
-    for window in WINDOWS:
-        _look(series, expectation, masked, strata, looks, window, first_day)
-    return looks
+@dataclass(frozen=True)
+class Judged:
+    """What the days of a window show, before any minute of them is looked at."""
+
+    history: History
+    own: dict[int, _Own]
+    scores: Floats
+    """(windows, series, days from the first that is judged) -log10 p of each day."""
+    strata: list[tuple[Ints, Ints]]
+    """By day, each series' stratum, fine and coarse."""
+
+    @property
+    def p_values(self) -> Floats:
+        """(series, days) of each day, over all windows; 1 where nothing could page."""
+        found: Floats = np.minimum(LOOKS * 10.0 ** -self.scores.max(axis=0), 1.0)
+        return found
+
+    def is_known(self, day: int) -> Bools:
+        """(series,) whether a day was judged at all: there is a record, and no hole in the logs."""
+        own = self.own[WINDOWS[0]]
+        found: Bools = ~np.isnan(own.u[:, day - own.first])
+        return found
+
+    def most(self, place: int, day: int) -> Floats:
+        """(series,) the most calls in a window of a day."""
+        return self.history.peak("most", place, day)[:, 0]
+
+    def nulls(self, window: int, day: int) -> Nulls:
+        """Return the pools that a day is judged by."""
+        own, strata = self.own[window], self.strata[day - self.history.first_day]
+        days = slice(day - own.first - POOL_DAYS, day - own.first)
+        pool = own.u[:, days].ravel()
+        repeated = [np.repeat(stratum, POOL_DAYS) for stratum in strata]
+        if int(np.isfinite(pool).sum()) < MIN_POOL:
+            shipped = default_pool(f"surge_{window}")
+            pool = np.concatenate((pool, shipped))
+            # No series is of the stratum -1: they widen the pool of everything alone.
+            nobody = np.full(len(shipped), -1, np.int64)
+            repeated = [np.concatenate((one, nobody)) for one in repeated]
+        return Nulls(pool, repeated)
 
 
-def deviation(series: Series, expectation: Expectation, window: int) -> tuple[Ints, Floats, Floats]:
-    """Return for each entry the calls in the window that ends there, how many were expected, and y,
-    the logarithm of the ratio of the two with 8 calls added to both."""
-    who, minute = series.series, series.minute
-    sums = series.calls_in(who, minute - window, minute)
-    span = _LOCAL[window]
-    before = series.calls_in(who, minute - window - span, minute - window)
-    expected = np.maximum(expectation.within(who, minute, window), before * (window / span))
-    # Running sums end in other last digits when the logs are read from another day on.
-    y = np.round(np.log((sums + _PSEUDO) / (expected + _PSEUDO)), 9)
-    return sums, expected, y
+def judge(history: History) -> Judged:
+    """Score each series' days from the first day to judge on."""
+    first, days = history.first_day, history.axis.days
+    strata = [_strata(history, day) for day in range(first, days)]
+    own = {window: _own(history, place) for place, window in enumerate(WINDOWS)}
+    scores = np.zeros((LOOKS, history.count, days - first))
+    judged = Judged(history, own, scores, strata)
+    for place, window in enumerate(WINDOWS):
+        for day in range(first, days):
+            values = own[window].held[:, day - own[window].first]
+            scores[place, :, day - first] = judged.nulls(window, day).surprise(
+                values, strata[day - first]
+            )
+    return judged
 
 
-def daily(
-    series: Series, expectation: Expectation, masked: npt.NDArray[np.bool_], window: int
-) -> Floats:
-    """(series, days) the largest u of each day; NaN without a record and on masked days."""
-    _, _, y = deviation(series, expectation, window)
-    return _daily(series, y, masked)[0]
+def _own(history: History, place: int) -> _Own:
+    start = history.first_day - PEAK_DAYS
+    y = history.peak("surge", place, start)
+    held = history.peak("held", place, start)
+    record, scale = _records(history, y, start)
+    first = start + HISTORY_DAYS
+    unknown = ~np.isfinite(record) | history.masked[:, first:]
+    found = [
+        np.where(unknown, np.nan, deviation(values[:, HISTORY_DAYS:], record, scale))
+        for values in (y, held)
+    ]
+    found[1][np.isneginf(held[:, HISTORY_DAYS:])] = -np.inf
+    return _Own(first, found[0], found[1], record, scale)
 
 
-def _daily(
-    series: Series, y: Floats, masked: npt.NDArray[np.bool_]
-) -> tuple[Floats, Floats, Floats]:
-    """As `daily`, of known y, with the record and the scale of each day."""
-    maxima = series.daily_maximum(y)
-    record, spread = _history(series, maxima, masked)
-    scale = 0.3 * spread + _LEAST_SPREAD
-    found = (np.exp((maxima - record) / 2) - 1) / scale
-    found[~np.isfinite(record) | masked] = np.nan
-    return found, record, scale
+def deviation(y: Floats, record: Floats, scale: Floats) -> Floats:
+    """Return u: how far y lies above a series' own record; above 0 is a new one."""
+    with np.errstate(invalid="ignore"):
+        found: Floats = (np.exp((y - record) / 2) - 1) / scale
+    return found
 
 
-def _look(
-    series: Series,
-    expectation: Expectation,
-    masked: npt.NDArray[np.bool_],
-    strata: tuple[Ints, Ints],
-    looks: Looks,
-    window: int,
-    first_day: int,
-) -> None:
-    sums, expected, y = deviation(series, expectation, window)
-    daily_u, record, scale = _daily(series, y, masked)
-    who, day = series.series, series.day
-    u = (np.exp((y - record[who, day]) / 2) - 1) / scale[who, day]
-    u[masked[who, day]] = np.nan
-    shipped = default_pool(f"surge_{window}")
-    # No series is of the stratum -1: they widen the pool of everything alone.
-    nobody = np.full(len(shipped), -1, np.int64)
-    scores = np.zeros(len(y))
-    for today in range(max(first_day, 1), series.days):
-        entries = np.flatnonzero(day == today)
-        if not len(entries):
-            continue
-        days = slice(max(0, today - POOL_DAYS), today)
-        pool = daily_u[:, days]
-        fine, coarse = (stratum[:, today] for stratum in strata)
-        wide = pool.shape[1]
-        few = int(np.isfinite(pool).sum()) < MIN_POOL
-        more = slice(len(shipped) if few else 0)
-        scores[entries] = surprise_by_stratum(
-            u[entries],
-            [fine[who[entries]], coarse[who[entries]]],
-            np.concatenate((pool.ravel(), shipped[more])),
-            [np.concatenate((np.repeat(own, wide), nobody[more])) for own in (fine, coarse)],
-        )
-    looks.sums[window], looks.expected[window], looks.y[window] = sums, expected, y
-    looks.scores[window] = scores
+def daily(history: History, place: int) -> Floats:
+    """(series, days) the largest u of each day of the pool and the window, of all that have one."""
+    return _own(history, place).u
 
 
-def _history(
-    series: Series, maxima: Floats, masked: npt.NDArray[np.bool_]
-) -> tuple[Floats, Floats]:
-    """(series, days) the record and the spread of the 28 daily maxima before each day.
+def _records(history: History, y: Floats, start: int) -> tuple[Floats, Floats]:
+    """(series, days from `start` + 28) the record of the 28 daily maxima before, and the scale."""
+    return records(
+        np.where(history.masked[:, start:], np.nan, y), history.age[:, start + HISTORY_DAYS :]
+    )
+
+
+def records(y: Floats, age: Ints) -> tuple[Floats, Floats]:
+    """Return the record and the scale of each day, of the 28 daily maxima before it.
 
     Maxima are cut at what those before them make believable, so that one attack does not raise the
     bar for the next; the oldest one, with none before it, at what the others do. All of it is taken
     from the 28 days alone, so that a day's record is the same wherever the logs are read from.
-    Days of an account's first week and masked days are left out. The record is -inf where there is
-    no history at all.
+
+    Args:
+        y: (series, 28 + days) daily maxima; NaN are left out.
+        age: (series, days) days of logs before each; the maxima of an account's first week are left
+            out.
+
+    Returns:
+        (series, days) each; the record is -inf where there is no history at all.
     """
-    warm = np.arange(series.days) >= series.logged_day[:, None] + WARM_DAYS
-    usable = np.where(warm & ~masked, maxima, np.nan)
-    before = np.full((series.count, HISTORY_DAYS), np.nan)
-    padded = np.concatenate((before, usable), axis=1)
-    past = [padded[:, age : age + series.days] for age in range(HISTORY_DAYS)]
-    others = np.full_like(maxima, -np.inf)
+    width = y.shape[1] - HISTORY_DAYS
+    past = [
+        np.where(age - (HISTORY_DAYS - place) >= WARM_DAYS, y[:, place : place + width], np.nan)
+        for place in range(HISTORY_DAYS)
+    ]
+    others: Floats = np.full(age.shape, -np.inf)
     for values in past[1:]:
         others = np.fmax(others, values)
-    record = np.full_like(maxima, -np.inf)
-    count, mean, square = (np.zeros_like(maxima) for _ in range(3))
+    record: Floats = np.full(age.shape, -np.inf)
+    count, mean, square = (np.zeros(age.shape) for _ in range(3))
     ceiling = np.where(np.isfinite(others), others + 3 * _LEAST_SPREAD, np.inf)
     for values in past:
         kept = np.minimum(values, ceiling)
@@ -217,153 +205,226 @@ def _history(
         record = np.fmax(record, kept)
         spread = np.sqrt(square / np.maximum(count, 1))
         ceiling = np.where(count > 0, record + 3 * (spread + _LEAST_SPREAD), np.inf)
-    return record, spread
+    return record, 0.3 * spread + _LEAST_SPREAD
 
 
-def _strata(series: Series, expectation: Expectation) -> tuple[Ints, Ints]:
-    """(series, days) the fine stratum (rate and burstiness) and the coarse one (burstiness)."""
-    fifteen = series.calls_in(series.series, series.minute - 15, series.minute)
-    daily = series.daily_maximum(fifteen.astype(np.float64))
-    most = np.zeros_like(daily)
-    for day in range(1, series.days):
-        most[:, day] = daily[:, max(0, day - HISTORY_DAYS) : day].max(axis=1)
+def _strata(history: History, day: int) -> tuple[Ints, Ints]:
+    """(series,) the fine stratum of a day (rate and burstiness) and the coarse one (burstiness)."""
+    start = day - HISTORY_DAYS
+    most = history.peak("most", WINDOWS.index(15), start)[:, :HISTORY_DAYS].max(axis=1)
     burst = np.digitize(most, (8, 30, 120)).astype(np.int64)
-    rate = np.clip(np.floor(np.log10(expectation.per_day + 0.1)), -1, 3).astype(np.int64) + 1
+    level = history.levels(day)
+    rate = np.clip(np.floor(np.log10(level + 0.1)), -1, 3).astype(np.int64) + 1
     return rate * 4 + burst, burst
 
 
-def firing(series: Series, looks: Looks, theta: float) -> npt.NDArray[np.bool_]:
-    """(windows, entries) whether a window's look fires."""
-    young = series.day - series.logged_day[series.series] < _PROVISIONAL_DAYS
-    needed = theta + _PROVISIONAL_MARGIN * young
+@dataclass(frozen=True)
+class Looks:
+    """Per entry and by window: counts, expectations, deviations, scores."""
+
+    minutes: Minutes
+    series: Ints
+    """(entries,) in the order of the entries."""
+    minute: Ints
+    sums: dict[int, Ints]
+    expected: dict[int, Floats]
+    y: dict[int, Floats]
+    scores: dict[int, Floats]
+
+
+def find(judged: Judged, theta: Floats | float) -> list[Surge]:
+    """Find the surges that fire on the days that were judged.
+
+    Args:
+        theta: the score that fires, of all days or of each.
+    """
+    history = judged.history
+    width = history.axis.days - history.first_day
+    needed = np.broadcast_to(np.asarray(theta, np.float64), (width,)) + margin(history)
+    chosen = np.flatnonzero((judged.scores.max(axis=0) >= needed).any(axis=1))
+    if not len(chosen):
+        return []
+    part = history.of(chosen)
+    found = look(judged, chosen, part)
+    fires = firing(found, needed[chosen], history.first_day)
+    surges: list[Surge] = []
+    most = np.stack(
+        [part.peak("most", place, history.first_day - HISTORY_DAYS) for place in range(LOOKS)]
+    )
+    for number in np.unique(found.series[fires.any(axis=0)]).tolist():
+        entries = np.flatnonzero(found.series == number)
+        spans = _Spans(part, found, fires, entries, most[:, number].astype(np.int64))
+        surges += spans.surges(int(chosen[number]))
+    return surges
+
+
+def margin(history: History) -> Floats:
+    """(series, days that are judged) what young accounts need beyond the threshold."""
+    young = history.age[:, history.first_day :] < _PROVISIONAL_DAYS
+    return np.where(young, _PROVISIONAL_MARGIN, 0.0)
+
+
+def look(judged: Judged, chosen: Ints, part: History) -> Looks:
+    """Score every entry of some series in every window, from the first day to judge on.
+
+    Args:
+        part: the history of the chosen series alone.
+    """
+    first, days = part.first_day, part.axis.days
+    minutes = part.minutes(first - 2, days)
+    expected = part.expected(first - 1, days)
+    entries = np.flatnonzero(minutes.minute >= first * DAY)
+    who, day = minutes.series[entries], minutes.day[entries]
+    found = Looks(minutes, who, minutes.minute[entries], {}, {}, {}, {})
+    for window in WINDOWS:
+        seen, own = looks(minutes, entries, expected, window), judged.own[window]
+        column = day - own.first
+        y = np.round(seen.y, 9)
+        u = deviation(y, own.record[chosen][who, column], own.scale[chosen][who, column])
+        u[np.isnan(own.u[chosen][who, column])] = np.nan
+        scores = np.zeros(len(entries))
+        for today in np.unique(day).tolist():
+            at = np.flatnonzero(day == today)
+            strata = [one[chosen[who[at]]] for one in judged.strata[today - first]]
+            scores[at] = judged.nulls(window, today).surprise(u[at], strata)
+        found.sums[window], found.expected[window] = seen.sums, seen.expected
+        found.y[window], found.scores[window] = y, scores
+    return found
+
+
+def firing(found: Looks, needed: Floats, first_day: int) -> Bools:
+    """(windows, entries) whether a window's look fires.
+
+    Args:
+        needed: (series, days from `first_day` on) the score that does.
+    """
+    least = needed[found.series, found.minute // DAY - first_day]
     return np.stack(
         [
-            (looks.scores[window] >= needed)
-            & (looks.sums[window] >= _LEAST_CALLS)
-            & (looks.sums[window] >= _LEAST_RATIO * looks.expected[window])
+            (found.scores[window] >= least)
+            & (found.sums[window] >= LEAST_CALLS)
+            & (found.sums[window] >= LEAST_RATIO * found.expected[window])
             for window in WINDOWS
         ]
     )
 
 
-def _spans(
-    series: Series,
-    looks: Looks,
-    fires: npt.NDArray[np.bool_],
-    entries: Ints,
-    end_minute: int,
-) -> list[Surge]:
+class _Spans:
     """Start, end and merge the surges of one series."""
-    minutes = series.minute[entries]
-    own = fires[:, entries]
-    fired: npt.NDArray[np.bool_] = np.logical_or.reduce(own, axis=0)
-    # Windows of an hour and more stay high long after a burst is over: they don't tell its end.
-    busy = np.zeros(len(entries), np.bool_)
-    for window in WINDOWS:
-        if window <= _END_WINDOW:
-            busy |= looks.y[window][entries] > math.log(2)
-    spans: list[list[int]] = []
-    for place in np.flatnonzero(fired).tolist():
-        if spans and place <= spans[-1][1]:
-            continue
-        if spans and minutes[place] - minutes[spans[-1][1]] <= _REOPEN_MINUTES:
-            if _is_news(series, looks, own, entries, spans, place):
-                spans[-1][1] = place
-            continue
-        if spans and not _is_news(series, looks, own, entries, spans, place):
-            continue
+
+    def __init__(
+        self, history: History, found: Looks, fires: Bools, entries: Ints, most: Ints
+    ) -> None:
+        self.history, self.first_day = history, history.first_day
+        self.number = int(found.series[entries[0]])
+        self.minutes = found.minute[entries]
+        self.all_minutes = found.minutes
+        self.own = fires[:, entries]
+        self.fired: Bools = np.logical_or.reduce(self.own, axis=0)
+        self.sums = {window: found.sums[window][entries] for window in WINDOWS}
+        self.expected = {window: found.expected[window][entries] for window in WINDOWS}
+        self.scores = {window: found.scores[window][entries] for window in WINDOWS}
+        self.most = most
+        """(windows, days from 28 before the first that is judged)."""
+        # Windows of an hour and more stay high long after a burst is over: they don't tell its end.
+        self.busy = np.zeros(len(entries), np.bool_)
+        for window in WINDOWS:
+            if window <= _END_WINDOW:
+                self.busy |= found.y[window][entries] > math.log(2)
+
+    def surges(self, series: int) -> list[Surge]:
+        """Return them in their order, under the number that the series has among all."""
+        spans: list[list[int]] = []
+        for place in np.flatnonzero(self.fired).tolist():
+            if spans and place <= spans[-1][1]:
+                continue
+            if spans and self.minutes[place] - self.minutes[spans[-1][1]] <= _REOPEN_MINUTES:
+                if self._is_news(spans, place):
+                    spans[-1][1] = place
+                continue
+            if spans and not self._is_news(spans, place):
+                continue
+            spans.append([place, self._last(place)])
+        return [self._surge(series, first, last) for first, last in spans]
+
+    def _last(self, place: int) -> int:
+        """The last entry of a span that begins at a place."""
         last = place
-        for following in range(place + 1, len(entries)):
-            if minutes[following] - minutes[last] > _QUIET_MINUTES:
+        for following in range(place + 1, len(self.minutes)):
+            if self.minutes[following] - self.minutes[last] > _QUIET_MINUTES:
                 break
-            if busy[following] or (
-                fired[following]
-                and _is_news(series, looks, own, entries, [[place, last]], following)
+            if self.busy[following] or (
+                self.fired[following] and self._is_news([[place, last]], following)
             ):
                 last = following
-            if minutes[last] - minutes[place] >= _LONGEST_MINUTES:
+            if self.minutes[last] - self.minutes[place] >= _LONGEST_MINUTES:
                 break
-        spans.append([place, last])
-    return [_surge(series, looks, own, entries, first, last, end_minute) for first, last in spans]
+        return last
 
+    def _is_news(self, spans: list[list[int]], place: int) -> bool:
+        """Whether an entry fires by more than the calls of spans that were told already.
 
-def _is_news(
-    series: Series,
-    looks: Looks,
-    own: npt.NDArray[np.bool_],
-    entries: Ints,
-    spans: list[list[int]],
-    place: int,
-) -> bool:
-    """Whether an entry fires by more than the calls of spans that were told already.
+        The long windows hold a burst for hours after it ended; they fire anew only for what came
+        since.
+        """
+        minute = int(self.minutes[place])
+        for row in np.flatnonzero(self.own[:, place]).tolist():
+            window = WINDOWS[row]
+            told = 0
+            for first, last in spans:
+                after = max(self._start(first) - 1, minute - window)
+                through = int(self.minutes[last])
+                if through > after:
+                    told += self._calls(after, through)
+            rest = int(self.sums[window][place]) - told
+            record = self._record(row, int(self.minutes[spans[0][0]]))
+            if told == 0 or (
+                rest >= LEAST_CALLS
+                and rest >= LEAST_RATIO * self.expected[window][place]
+                and rest > record
+            ):
+                return True
+        return False
 
-    The long windows hold a burst for hours after it ended; they fire anew only for what came since.
-    """
-    number = series.series[entries[:1]]
-    minute = int(series.minute[entries[place]])
-    for row in np.flatnonzero(own[:, place]).tolist():
-        window = WINDOWS[row]
-        entry = entries[place]
-        told = 0
-        for first, last in spans:
-            after = max(_start(series, looks, own, entries, first) - 1, minute - window)
-            through = int(series.minute[entries[last]])
-            if through > after:
-                told += int(series.calls_in(number, np.array([after]), np.array([through]))[0])
-        rest = int(looks.sums[window][entry]) - told
-        first_minute = series.minute[entries[spans[0][0]]]
-        earlier = series.minute[entries] < first_minute
-        record = int(looks.sums[window][entries][earlier].max(initial=0))
-        if told == 0 or (
-            rest >= _LEAST_CALLS
-            and rest >= _LEAST_RATIO * looks.expected[window][entry]
-            and rest > record
-        ):
-            return True
-    return False
+    def _calls(self, after: int, through: int) -> int:
+        one = np.array([self.number])
+        found = self.all_minutes.calls_in(one, np.array([after]), np.array([through]))
+        return int(found[0])
 
+    def _record(self, row: int, before: int) -> int:
+        """The most calls in a window that ends before a minute, in the 28 days before its day."""
+        day = before // DAY - self.first_day
+        known = int(self.most[row, day : day + HISTORY_DAYS].max(initial=0))
+        earlier = (self.minutes < before) & (self.minutes >= before // DAY * DAY)
+        return max(known, int(self.sums[WINDOWS[row]][earlier].max(initial=0)))
 
-def _surge(
-    series: Series,
-    looks: Looks,
-    own: npt.NDArray[np.bool_],
-    entries: Ints,
-    first: int,
-    last: int,
-    end_minute: int,
-) -> Surge:
-    inside = entries[first : last + 1]
-    scores = np.stack([looks.scores[window][inside] for window in WINDOWS])
-    scores = np.where(own[:, first : last + 1], scores, 0.0)
-    # The shortest window that fires says it best: "84 in 5 minutes", not "97 in a day".
-    window = WINDOWS[int(np.flatnonzero(scores.any(axis=1))[0])]
-    start = _start(series, looks, own, entries, first)
-    end = int(series.minute[entries[last]]) + 1
-    number = int(series.series[entries[0]])
-    before = (series.series == number) & (series.minute < start)
-    before &= series.minute >= start - HISTORY_DAYS * DAY
-    peak = looks.sums[window][inside].max()
-    return Surge(
-        series=number,
-        start=start,
-        end=end,
-        is_open=end_minute - end < _QUIET_MINUTES,
-        score=round(float(scores.max()), 6),
-        window=window,
-        peak=int(peak),
-        record=int(looks.sums[window][before].max(initial=0)),
-        provisional=bool(series.day[inside[0]] - series.logged_day[number] < _PROVISIONAL_DAYS),
-        level_shift=end - start >= _LONGEST_MINUTES,
-    )
+    def _surge(self, series: int, first: int, last: int) -> Surge:
+        inside = slice(first, last + 1)
+        scores = np.stack([self.scores[window][inside] for window in WINDOWS])
+        scores = np.where(self.own[:, inside], scores, 0.0)
+        # The shortest window that fires says it best: "84 in 5 minutes", not "97 in a day".
+        row = int(np.flatnonzero(scores.any(axis=1))[0])
+        start, fired = self._start(first), int(self.minutes[first])
+        end = int(self.minutes[last]) + 1
+        age = int(self.history.age[self.number, fired // DAY])
+        return Surge(
+            series=series,
+            start=start,
+            end=end,
+            fired=fired,
+            is_open=self.history.end_minute - end < _QUIET_MINUTES,
+            score=round(float(scores.max()), 6),
+            window=WINDOWS[row],
+            peak=int(self.sums[WINDOWS[row]][inside].max()),
+            record=self._record(row, start),
+            provisional=age < _PROVISIONAL_DAYS,
+            level_shift=end - start >= _LONGEST_MINUTES,
+        )
 
-
-def _start(
-    series: Series, looks: Looks, own: npt.NDArray[np.bool_], entries: Ints, first: int
-) -> int:
-    """The first minute of the firing window whose five minutes run clearly above expectation."""
-    window = min(WINDOWS[row] for row in np.flatnonzero(own[:, first]).tolist())
-    minutes = series.minute[entries]
-    fired = int(minutes[first])
-    above = looks.sums[5][entries] > _ONSET_RATIO * np.maximum(looks.expected[5][entries], 1.0)
-    within = (minutes > fired - window) & (minutes <= fired) & above
-    return int(minutes[within][0]) if within.any() else fired
+    def _start(self, first: int) -> int:
+        """The first minute of the firing window whose five minutes run clearly above expectation."""
+        window = min(WINDOWS[row] for row in np.flatnonzero(self.own[:, first]).tolist())
+        fired = int(self.minutes[first])
+        above = self.sums[5] > _ONSET_RATIO * np.maximum(self.expected[5], 1.0)
+        within = (self.minutes > fired - window) & (self.minutes <= fired) & above
+        return int(self.minutes[within][0]) if within.any() else fired

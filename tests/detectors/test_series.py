@@ -8,11 +8,16 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctanalytics.detectors import stops, surges
-from ctanalytics.detectors.series import DAY, Series, expect, silent_days
+from ctanalytics.detectors import stops
+from ctanalytics.detectors.calendars import Calendars
+from ctanalytics.detectors.expectation import Expected
+from ctanalytics.detectors.logged import logged
+from ctanalytics.detectors.peaks import looks
+from ctanalytics.detectors.series import DAY, SURGE_WINDOWS, Axis, Keys, minutes_of
+from ctanalytics.records.series_tables import KEYS
+from ctanalytics.settings import Calendar
+from tests.detectors.histories import START, history, keys_of
 
-START = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
-FIRST = int(START.timestamp()) // 60
 DAYS = 12
 
 entries = st.lists(
@@ -23,48 +28,58 @@ entries = st.lists(
 )
 
 
-def build(rows: list[tuple[int, int, int]]) -> Series:
-    table = pa.table(
-        {
-            "account_id": pa.array(["111122223333"] * len(rows)),
-            "aws_region": pa.array(["eu-west-1"] * len(rows)),
-            "event_source": pa.array(["ec2.amazonaws.com"] * len(rows)),
-            "event_name": pa.array([f"Call{series}" for series, _, _ in rows]),
-            "error_code": pa.nulls(len(rows), pa.string()),
-            "minute": pa.array([FIRST + minute for _, minute, _ in rows], pa.int64()),
-            "calls": pa.array([count for _, _, count in rows], pa.int64()),
-        }
-    )
-    return Series.from_minutes(table, START, DAYS)
+def table(rows: list[tuple[int, int, int]]) -> list[tuple[dt.date, pa.Table]]:
+    """Rows of series_minute, by date."""
+    found = []
+    for day in range(DAYS):
+        own = [
+            (number, minute % DAY, calls) for number, minute, calls in rows if minute // DAY == day
+        ]
+        columns: dict[str, pa.Array] = {name: pa.nulls(len(own), pa.string()) for name in KEYS}
+        columns["event_name"] = pa.array([f"Call{number}" for number, _, _ in own], pa.string())
+        columns["minute"] = pa.array([minute for _, minute, _ in own], pa.int32())
+        columns["calls"] = pa.array([calls for _, _, calls in own], pa.int64())
+        found.append(((START + dt.timedelta(days=day)).date(), pa.table(columns)))
+    return found
 
 
-def dense(series: Series) -> np.ndarray:
-    grid = np.zeros((series.count, DAYS * DAY))
-    grid[series.series, series.minute] = series.calls
+def dense(rows: list[tuple[int, int, int]]) -> np.ndarray:
+    names = sorted({number for number, _, _ in rows})
+    grid = np.zeros((len(names), DAYS * DAY))
+    for number, minute, calls in rows:
+        grid[names.index(number), minute] = calls
     return grid
 
 
 @given(entries)
 @settings(max_examples=40, deadline=None)
 def test_window_counts_equal_those_of_a_dense_grid(rows: list[tuple[int, int, int]]) -> None:
-    series = build(rows)
-    grid = dense(series)
-    for window in surges.WINDOWS:
-        got = series.calls_in(series.series, series.minute - window, series.minute)
+    tables = table(rows)
+    keys = Keys.of(one for _, one in tables)
+    minutes = minutes_of(keys, Axis(START, DAYS), tables)
+    nothing = Expected(0, np.zeros((keys.count, DAYS, 24)))
+    grid = dense(rows)
+    every = np.arange(len(minutes.series))
+    for window in SURGE_WINDOWS:
         want = [
             grid[who, max(0, minute - window + 1) : minute + 1].sum()
-            for who, minute in zip(series.series, series.minute, strict=True)
+            for who, minute in zip(minutes.series, minutes.minute, strict=True)
         ]
-        assert got.tolist() == want
+        assert looks(minutes, every, nothing, window).sums.tolist() == want
 
 
 @given(entries)
 @settings(max_examples=40, deadline=None)
 def test_the_order_of_the_rows_does_not_matter(rows: list[tuple[int, int, int]]) -> None:
-    one, other = build(rows), build(rows[::-1])
-    assert one.keys.equals(other.keys)
-    assert (one.minute == other.minute).all()
-    assert (one.calls == other.calls).all()
+    axis = Axis(START, DAYS)
+    both = []
+    for tables in (table(rows), table(rows[::-1])[::-1]):
+        keys = Keys.of(one for _, one in tables)
+        both.append((keys, minutes_of(keys, axis, tables)))
+    (one, first), (other, second) = both
+    assert one.frame.equals(other.frame)
+    assert (first.places == second.places).all()
+    assert (first.calls == second.calls).all()
 
 
 @given(entries)
@@ -72,9 +87,10 @@ def test_the_order_of_the_rows_does_not_matter(rows: list[tuple[int, int, int]])
 def test_the_longest_silence_of_a_day_equals_that_of_a_dense_grid(
     rows: list[tuple[int, int, int]],
 ) -> None:
-    series = build(rows)
-    silence, _ = stops._daily_silence(series, DAYS * DAY)
-    for who, line in enumerate(dense(series) > 0):
+    grid = dense(rows)
+    made = history([np.flatnonzero(line) for line in grid], DAYS, first_day=DAYS - 1)
+    seen = stops.silences(made).seen[:, -DAYS:]
+    for who, line in enumerate(grid > 0):
         last = -1
         for day in range(DAYS):
             longest = 0
@@ -84,32 +100,71 @@ def test_the_longest_silence_of_a_day_equals_that_of_a_dense_grid(
                 elif last >= 0:
                     longest = max(longest, minute - last)
             if last < 0:
-                assert np.isnan(silence[who, day])
+                assert np.isnan(seen[who, day])
             else:
-                assert silence[who, day] == longest
+                assert seen[who, day] == longest
 
 
 def test_a_flat_series_is_expected_at_its_level() -> None:
-    series = build([(0, minute, 1) for minute in range(0, DAYS * DAY, 2)])
-    expectation = expect(series, np.zeros((1, DAYS), np.bool_))
-    minute = np.array([(DAYS - 1) * DAY + 700])
-    assert abs(expectation.within(np.array([0]), minute, 60)[0] - 30) < 1
+    made = history([np.arange(0, DAYS * DAY, 2)], DAYS, first_day=DAYS - 1)
+    last = made.axis.days - 1
+    minute = np.array([last * DAY + 700])
+    assert abs(made.expected(last, last + 1).within(np.array([0]), minute, 60)[0] - 30) < 1
+
+
+def hours_table(hours: dict[int, int]) -> list[tuple[dt.date, pa.Table]]:
+    """Events of one account and region by the hour from START."""
+    found = []
+    for day in sorted({hour // 24 for hour in hours}):
+        own = {hour % 24: calls for hour, calls in hours.items() if hour // 24 == day}
+        frame = pl.DataFrame(
+            {
+                "account_id": ["111122223333"] * len(own),
+                "aws_region": ["eu-west-1"] * len(own),
+                "minute": [hour * 60 for hour in own],
+                "calls": list(own.values()),
+            }
+        )
+        found.append(((START + dt.timedelta(days=day)).date(), frame.to_arrow()))
+    return found
 
 
 def test_hours_without_any_event_mask_their_day() -> None:
-    series = build([(0, 0, 1)])
-    first = int(START.timestamp()) // 3_600
-    hours = [hour for hour in range(DAYS * 24) if not 10 * 24 + 3 <= hour < 10 * 24 + 6]
-    table = pl.DataFrame(
-        {
-            "account_id": ["111122223333"] * len(hours),
-            "aws_region": ["eu-west-1"] * len(hours),
-            "hour": [first + hour for hour in hours],
-            "calls": [50] * len(hours),
-        }
-    ).to_arrow()
-    until = START + dt.timedelta(days=DAYS)
-    assert np.flatnonzero(silent_days(series, table, until)[0]).tolist() == [10]
+    hours = {hour: 50 for hour in range(40 * 24) if not 30 * 24 + 3 <= hour < 30 * 24 + 6}
+    axis = Axis(START, 40)
+    keys = keys_of(["Call"])
+    found = logged(keys, axis, hours_table(hours), START + dt.timedelta(days=40))
+    assert np.flatnonzero(found.masked[0]).tolist() == [30]
+    assert found.holes == [("111122223333", "eu-west-1", 30, 3)]
     # Hours after the end of the logs are unknown, not silent.
-    until = START + dt.timedelta(days=10, hours=3)
-    assert not silent_days(series, table, until).any()
+    until = START + dt.timedelta(days=30, hours=3)
+    short = {hour: calls for hour, calls in hours.items() if hour < 30 * 24 + 3}
+    assert not logged(keys, Axis(START, 31), hours_table(short), until).masked.any()
+
+
+def test_an_account_is_as_old_as_its_first_log_within_reach() -> None:
+    hours = dict.fromkeys(range(5 * 24, 40 * 24), 1)
+    found = logged(
+        keys_of(["Call"]), Axis(START, 40), hours_table(hours), START + dt.timedelta(days=40)
+    )
+    assert found.age[0, 4] == 0
+    assert found.age[0, 5:8].tolist() == [0, 1, 2]
+    assert found.first_days == {"111122223333": 5}
+
+
+def test_a_weekend_is_where_its_people_live_and_a_holiday_is_one() -> None:
+    calendars = Calendars(
+        (
+            Calendar(
+                account=["1111*"], timezone="Asia/Tokyo", weekend=["sun"], holidays=["2026-01-06"]
+            ),
+            Calendar(),
+        )
+    )
+    off = calendars.off(Axis(START, 7))  # from a Monday on
+    assert calendars.of(keys_of(["Call"])).tolist() == [0]
+    # Tokyo's Tuesday, a holiday, begins at 15:00 UTC on Monday.
+    assert np.flatnonzero(off[0, 0]).tolist() == list(range(15, 24))
+    assert np.flatnonzero(off[0, 1]).tolist() == list(range(15))
+    assert off[0, 5].tolist() == [False] * 15 + [True] * 9
+    assert off[1].any(axis=1).tolist() == [False] * 5 + [True] * 2

@@ -2,7 +2,8 @@
 -- grain:  attribute (userIdentityArn, userAgent, errorCode), value
 -- reads:  events
 -- units:  calls: count in the span
--- params: account_id, aws_region, event_source, event_name, error_code (null: all calls), writes (only write calls), since, until (UTC, half-open), since_date, until_date
+-- params: account_id, aws_region, event_source, event_name, error_code (null: all calls), principal_arn (null: all callers), kind (writes, reads, errors, data, network), since, until
+-- (UTC, half-open), since_date, until_date
 with calls as (
     select
         coalesce(
@@ -23,9 +24,15 @@ with calls as (
       and aws_region is not distinct from $aws_region
       and event_source is not distinct from $event_source
       and event_name is not distinct from $event_name
-      and coalesce(management_event, event_category = 'Management', true)
       and ($error_code is null or coalesce(error_code, error_message) = $error_code)
-      and (not $writes or read_only = false)
+      and ($principal_arn is null or principal_arn = $principal_arn)
+      and case $kind
+          when 'data' then event_category = 'Data'
+          when 'network' then event_category = 'NetworkActivity'
+          else coalesce(management_event, event_category = 'Management', true)
+      end
+      and ($kind <> 'writes' or read_only = false)
+      and ($kind <> 'reads' or read_only)
 )
 select
     'userIdentityArn' as attribute,

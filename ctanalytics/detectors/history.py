@@ -1,0 +1,229 @@
+"""The series of a window with all the days that the window's depend on, ready to be judged."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from ctanalytics.detectors.base import Context, Window
+from ctanalytics.detectors.calendars import Calendars, calendars_of
+from ctanalytics.detectors.expectation import Expected, Expecting, Past
+from ctanalytics.detectors.logged import Logged
+from ctanalytics.detectors.peaks import peaks
+from ctanalytics.detectors.series import (
+    DAY,
+    HISTORY_DAYS,
+    POOL_DAYS,
+    Axis,
+    Bools,
+    DayRows,
+    Floats,
+    Ints,
+    Keys,
+    Minutes,
+    PeakRows,
+    add_up,
+    from_nano,
+    minutes_of,
+    peak_rows,
+)
+from ctanalytics.detectors.series_state import BLOCK_DAYS, REACH_DAYS, State, expected_days
+
+PEAK_DAYS: Final = HISTORY_DAYS + POOL_DAYS
+"""A day is judged by the pool of 14 days before it, each of which by the record of its 28."""
+
+AXIS_DAYS: Final = PEAK_DAYS + REACH_DAYS
+"""With all of them a day's result does not depend on where the window starts."""
+
+
+@dataclass(frozen=True)
+class History:
+    """Series, numbered in the order of their keys, on the days of an axis."""
+
+    keys: Keys
+    axis: Axis
+    past: Past
+    logged: Logged
+    peaks: Mapping[int, PeakRows]
+    first_day: int
+    """The first day to judge."""
+    end_minute: int
+    """Where the logs end: silence beyond is unknown."""
+    _minutes: Callable[[int, int], Minutes]
+
+    @property
+    def count(self) -> int:
+        """How many series there are."""
+        return self.past.count
+
+    @property
+    def masked(self) -> Bools:
+        """(series, days) days with holes in their logs: neither judged nor learned from."""
+        return self.past.unlearned
+
+    @property
+    def age(self) -> Ints:
+        """(series, days) days of logs that the series' account had before a day."""
+        return self.past.age
+
+    def minutes(self, first: int, after: int) -> Minutes:
+        """Return the calls per minute of the days first <= d < after, the last up to the end."""
+        return self._minutes(first, after)
+
+    def expected(self, first: int, after: int) -> Expected:
+        """Return what was to be expected on the days first <= d < after."""
+        return expected_days(Expecting(self.past), first, after)
+
+    def levels(self, day: int) -> Floats:
+        """(series,) usual calls per day, as of a day."""
+        return Expecting(self.past).level(day)
+
+    def peak(self, name: str, place: int, first: int) -> Floats:
+        """(series, days from `first` on) a column of the peaks: `surge` and `most` are 0, `held` and
+        `drop` -inf on days without a look."""
+        found = np.full((self.count, self.axis.days - first), -np.inf)
+        if name in ("surge", "most"):
+            found[:] = 0.0
+        for day, rows in self.peaks.items():
+            if day >= first:
+                values = getattr(rows, name)[:, place]
+                found[rows.series, day - first] = values if name == "most" else from_nano(values)
+        return found
+
+    def dense(self, name: str, absent: int) -> Ints:
+        """(series, days) a column of the days, with a value for days without a call."""
+        found = np.full((self.count, self.axis.days), absent, np.int64)
+        for day, rows in self.past.days.items():
+            found[rows.series, day] = getattr(rows, name)
+        return found
+
+    def active(self, day: int) -> int:
+        """Return how many series had a call in the 28 days up to a day."""
+        days = [self.past.days[one].series for one in self._recent(day) if one in self.past.days]
+        return max(len(np.unique(np.concatenate(days))) if days else 0, 1)
+
+    def _recent(self, day: int) -> range:
+        return range(max(day - HISTORY_DAYS + 1, 0), day + 1)
+
+    def of(self, chosen: Ints) -> History:
+        """Return some series by themselves, numbered anew in their order."""
+
+        def kept(series: Ints) -> tuple[Ints, Ints]:
+            """Which rows are of a chosen series, and its new number."""
+            at = np.searchsorted(series, chosen)
+            is_there = np.append(series, -1)[at] == chosen
+            return at[is_there], np.flatnonzero(is_there)
+
+        def days(rows: DayRows) -> DayRows:
+            at, number = kept(rows.series)
+            columns = (rows.hours, rows.first, rows.last, rows.gap, rows.gap_at)
+            return DayRows(number, *(column[at] for column in columns))
+
+        def highest(rows: PeakRows) -> PeakRows:
+            at, number = kept(rows.series)
+            columns = (rows.most, rows.surge, rows.held, rows.drop)
+            return PeakRows(number, *(column[at] for column in columns))
+
+        def minutes(first: int, after: int) -> Minutes:
+            found = self._minutes(first, after).of(chosen)
+            number = np.searchsorted(chosen, found.series)
+            return replace(found, series=number)
+
+        past = Past(
+            len(chosen),
+            {day: days(rows) for day, rows in self.past.days.items()},
+            self.past.age[chosen],
+            self.past.unlearned[chosen],
+            self.past.off,
+            self.past.calendar[chosen],
+        )
+        return replace(
+            self,
+            keys=Keys(self.keys.frame[chosen]),
+            past=past,
+            peaks={day: highest(rows) for day, rows in self.peaks.items()},
+            _minutes=minutes,
+        )
+
+
+def load(context: Context, window: Window, kind: str, *, with_peaks: bool = True) -> History:
+    """Bring the state of a kind of series up to date for a window, and read it.
+
+    Args:
+        with_peaks: what surges and drops are judged by; stops do without.
+    """
+    midnight = window.since.replace(hour=0, minute=0, second=0, microsecond=0)
+    start = midnight - dt.timedelta(days=AXIS_DAYS)
+    axis = Axis(start, -((start - window.until) // dt.timedelta(days=1)))
+    calendars = calendars_of(context.engine, context.settings.calendars)
+    state = State(context.engine, context.derived, calendars, window.until)
+    days = state.days(kind, axis)
+    if with_peaks:
+        state.raise_peaks(kind, days, AXIS_DAYS - PEAK_DAYS, axis.days)
+    dates = axis.dates(AXIS_DAYS - PEAK_DAYS, axis.days)
+    tables = context.derived.read("series_peak", dates, kind) if with_peaks else []
+
+    def minutes(first: int, after: int) -> Minutes:
+        wanted = axis.dates(first, after)
+        rows = context.derived.read("series_minute", wanted, kind)
+        return minutes_of(days.keys, axis, rows).until(axis.minute(window.until))
+
+    return History(
+        days.keys,
+        axis,
+        days.past,
+        days.logged,
+        {(date - start.date()).days: peak_rows(days.keys, table) for date, table in tables},
+        AXIS_DAYS,
+        axis.minute(window.until),
+        minutes,
+    )
+
+
+def from_minutes(
+    keys: Keys,
+    axis: Axis,
+    minutes: Minutes,
+    *,
+    first_day: int,
+    age: Ints,
+    masked: Bools,
+    end_minute: int | None = None,
+) -> History:
+    """Make a history of minutes in memory, with no state; for tests and benchmarks.
+
+    Args:
+        minutes: of all days of the axis.
+        age: (series, days) days of logs before a day.
+        masked: (series, days) days whose logs have holes.
+        end_minute: where the logs end; else where the axis does.
+    """
+    end = axis.days * DAY if end_minute is None else end_minute
+    minutes = minutes.until(end)
+    rows = {}
+    for day in range(axis.days):
+        one = minutes.between(day * DAY, (day + 1) * DAY)
+        rows[day] = add_up(one.series, one.minute % DAY, one.calls)
+    calendars = Calendars()
+    past = Past(keys.count, rows, age, masked, calendars.off(axis), calendars.of(keys))
+    expecting = Expecting(past)
+    found: dict[int, PeakRows] = {}
+    for start in range(1, axis.days, BLOCK_DAYS):
+        after = min(start + BLOCK_DAYS, axis.days)
+        near = minutes.between((start - 2) * DAY, after * DAY)
+        expected = expected_days(expecting, start - 1, after)
+        found |= peaks(near, expected, start, after, end)
+    return History(
+        keys,
+        axis,
+        past,
+        Logged(age, masked, [], {}),
+        found,
+        first_day,
+        end,
+        lambda first, after: minutes.between(first * DAY, after * DAY),
+    )

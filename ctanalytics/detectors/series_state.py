@@ -1,0 +1,275 @@
+"""Brings series_minute, series_day and series_peak up to date, day by day, and no day that is.
+
+    events of d ─> minutes of d ─> day of d ┐
+    hours of all events of d-60..d ─────────┼─> peaks of d
+    minutes of d-2..d, days of d-32..d-1 ───┘
+
+A late log file changes the minutes of its day; what depends on them is made again in the order of
+the days, and what came out the same changes nothing further on.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from ctanalytics.detectors import expectation, logged
+from ctanalytics.detectors.calendars import Calendars
+from ctanalytics.detectors.expectation import Expected, Expecting, Past
+from ctanalytics.detectors.peaks import peaks
+from ctanalytics.detectors.series import (
+    Axis,
+    Keys,
+    PeakRows,
+    add_up,
+    day_rows,
+    lists,
+    minutes_of,
+)
+from ctanalytics.engines import statements
+from ctanalytics.engines.duckdb import Engine
+from ctanalytics.lake.derived import NOTHING, Derived, hash_of
+from ctanalytics.lake.layout import TABLES
+from ctanalytics.records.series_tables import KEYS
+
+ALL: Final = "all"
+"""The kind that counts every event of an account and region, by the hour."""
+
+CELLS: Final = "cells"
+"""The kind that counts every event of an account and region, by the minute."""
+
+_STATEMENTS: Final = {ALL: "detectors/region_minutes", CELLS: "detectors/cell_minutes"}
+
+REACH_DAYS: Final = expectation.REACH_DAYS + 1
+"""A day's peaks look so many days back: windows reach into the day before, and what is to be
+expected of that one into the days before it."""
+
+_VERSION: Final = 1
+"""Of the formulas: other ones make all days anew."""
+
+BLOCK_DAYS: Final = 7
+"""Days whose minutes are in memory at once."""
+_BY_PRINCIPAL: Final = "_by_principal"
+
+
+@dataclass(frozen=True)
+class Days:
+    """What is known of a kind's series on the days of an axis."""
+
+    axis: Axis
+    keys: Keys
+    logged: logged.Logged
+    past: Past
+    calendars: Calendars
+
+
+@dataclass
+class State:
+    """The state of the series of a lake, through an engine that reads its events.
+
+    Args:
+        until: where the logs end; a day that is not over by then is made, but not kept.
+    """
+
+    engine: Engine
+    derived: Derived
+    calendars: Calendars
+    until: dt.datetime
+
+    def count(self, kind: str, dates: Sequence[dt.date]) -> None:
+        """Make the minutes of dates that are not up to date, a run of dates at a time."""
+        whole = [date for date in dates if not self._is_partial(date)]
+        stale = [date for date in whole if self._is_stale(kind, date)]
+        for first, last in _runs(stale):
+            rows = self._counted(kind, _midnight(first), _midnight(last) + dt.timedelta(days=1))
+            for date, part in _by_date(rows, first, last):
+                self.derived.put("series_minute", date, kind, self._source(kind, date), part)
+        for date in (date for date in dates if self._is_partial(date)):
+            rows = self._counted(kind, _midnight(date), self.until)
+            self.derived.hold("series_minute", date, kind, rows.drop(["event_date"]))
+
+    def _is_partial(self, date: dt.date) -> bool:
+        return _midnight(date) <= self.until < _midnight(date) + dt.timedelta(days=1)
+
+    def _is_stale(self, kind: str, date: dt.date) -> bool:
+        source = self.derived.source(date)
+        # What expired with its events still tells what was usual.
+        return source != NOTHING and not self.derived.is_made(
+            "series_minute", date, kind, self._source(kind, date)
+        )
+
+    def _source(self, kind: str, date: dt.date) -> str:
+        text = statements.statement(_statement(kind))
+        return hash_of(_VERSION, kind, text, self.derived.source(date))
+
+    def _counted(self, kind: str, since: dt.datetime, until: dt.datetime) -> pa.Table:
+        base = kind.removesuffix(_BY_PRINCIPAL)
+        rows = self.engine.run(
+            _statement(kind), since=since, until=until, kind=base, by_principal=base != kind
+        )
+        return rows.append_column("kind", pa.repeat(pa.scalar(kind), rows.num_rows))
+
+    def add_up(self, kind: str, dates: Sequence[dt.date]) -> None:
+        """Make the days of dates whose minutes have changed."""
+        for date in dates:
+            minutes = self.derived.content("series_minute", date, kind)
+            inputs = hash_of(_VERSION, minutes)
+            if minutes == NOTHING or self.derived.is_made("series_day", date, kind, inputs):
+                continue
+            ((_, rows),) = self.derived.read("series_minute", [date], kind)
+            self._keep("series_day", date, kind, inputs, day_table(kind, rows))
+
+    def days(self, kind: str, axis: Axis) -> Days:
+        """Bring minutes and days up to date, and read the days of an axis."""
+        dates = axis.dates(0, axis.days)
+        further = axis.dates(-logged.REACH_DAYS, 0)
+        self.count(ALL, [*further, *dates])
+        self.count(kind, dates)
+        self.add_up(kind, dates)
+        tables = self.derived.read("series_day", dates, kind)
+        keys = Keys.of(table for _, table in tables)
+        hours = self.derived.read("series_minute", [*further, *dates], ALL)
+        known = logged.logged(keys, axis, hours, self.until)
+        rows = {(date - axis.start.date()).days: day_rows(keys, table) for date, table in tables}
+        off, calendar = self.calendars.off(axis), self.calendars.of(keys)
+        past = Past(keys.count, rows, known.age, known.masked, off, calendar)
+        return Days(axis, keys, known, past, self.calendars)
+
+    def raise_peaks(self, kind: str, days: Days, first: int, after: int) -> None:
+        """Make the peaks of the days first <= d < after that are not up to date, in their order."""
+        wanted = {day: self._inputs(kind, days.axis, day) for day in range(first, after)}
+        stale = [
+            day
+            for day, inputs in wanted.items()
+            if not self.derived.is_made("series_peak", days.axis.date(day), kind, inputs)
+            and self.derived.content("series_day", days.axis.date(day), kind) != NOTHING
+        ]
+        expecting = Expecting(days.past)
+        until = days.axis.minute(self.until)
+        for start, end in _blocks(stale):
+            dates = days.axis.dates(start - 2, end)
+            minutes = minutes_of(
+                days.keys, days.axis, self.derived.read("series_minute", dates, kind)
+            )
+            expected = expected_days(expecting, start - 1, end)
+            for day, rows in peaks(minutes, expected, start, end, until).items():
+                table = peak_table(kind, days.keys, rows)
+                self._keep("series_peak", days.axis.date(day), kind, wanted[day], table)
+            self.derived.forget_rows("series_minute", days.axis.date(end - 2))
+
+    def _inputs(self, kind: str, axis: Axis, day: int) -> str:
+        dates = axis.dates(day - REACH_DAYS, day + 1)
+        hours = axis.dates(day - logged.REACH_DAYS, day + 1)
+        return hash_of(
+            _VERSION,
+            self.calendars.signature,
+            *(self.derived.content("series_minute", date, kind) for date in dates),
+            *(self.derived.content("series_minute", date, ALL) for date in hours),
+        )
+
+    def _keep(self, table: str, date: dt.date, kind: str, inputs: str, rows: pa.Table) -> None:
+        if self._is_partial(date):
+            self.derived.hold(table, date, kind, rows)
+        else:
+            self.derived.put(table, date, kind, inputs, rows)
+
+
+def expected_days(expecting: Expecting, first: int, after: int) -> Expected:
+    """Return what is to be expected on the days first <= d < after."""
+    return Expected(first, np.stack([expecting.day(day) for day in range(first, after)], axis=1))
+
+
+def day_table(kind: str, minutes: pa.Table) -> pa.Table:
+    """Add up a day's minutes (of series_minute, in the order of their keys) by series."""
+    keys = Keys.of([minutes])
+    columns = (minutes[name].to_numpy().astype(np.int64) for name in ("minute", "calls"))
+    rows = add_up(keys.numbers(minutes), *columns)
+    return _table(
+        "series_day",
+        kind,
+        keys.frame,
+        {
+            "hours": lists(rows.hours),
+            "first_minute": pa.array(rows.first),
+            "last_minute": pa.array(rows.last),
+            "gap_minutes": pa.array(rows.gap),
+            "gap_minute": pa.array(rows.gap_at),
+        },
+    )
+
+
+def peak_table(kind: str, keys: Keys, rows: PeakRows) -> pa.Table:
+    """Return a day's peaks as rows of series_peak."""
+    return _table(
+        "series_peak",
+        kind,
+        keys.frame[rows.series],
+        {
+            "most_calls": lists(rows.most),
+            "surge": lists(rows.surge),
+            "surge_held": lists(rows.held),
+            "drop": lists(rows.drop),
+        },
+    )
+
+
+def _table(table: str, kind: str, keys: pl.DataFrame, columns: dict[str, pa.Array]) -> pa.Table:
+    named = {"kind": pa.repeat(pa.scalar(kind), len(keys))} | dict(
+        zip(KEYS, keys.select(KEYS).to_arrow().columns, strict=True)
+    )
+    wanted = TABLES[table].file_schema()
+    return pa.table(named | columns).select(wanted.names).cast(wanted)
+
+
+def _statement(kind: str) -> str:
+    return _STATEMENTS.get(kind, "detectors/series_minutes")
+
+
+def _runs(dates: Sequence[dt.date]) -> Iterator[tuple[dt.date, dt.date]]:
+    """First and last of each run of dates without a hole."""
+    first = last = None
+    for date in sorted(dates):
+        if last is not None and first is not None and (date - last).days > 1:
+            yield first, last
+            first = None
+        first, last = first or date, date
+    if first is not None and last is not None:
+        yield first, last
+
+
+def _blocks(days: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Runs of days, of a bounded length: first, and the day after the last."""
+    start = end = None
+    for day in sorted(days):
+        if start is not None and (day != end or day - start >= BLOCK_DAYS):
+            yield start, end or start
+            start = None
+        start, end = day if start is None else start, day + 1
+    if start is not None and end is not None:
+        yield start, end
+
+
+def _by_date(rows: pa.Table, first: dt.date, last: dt.date) -> Iterator[tuple[dt.date, pa.Table]]:
+    """Each date of a run with its rows, which come in the order of the dates."""
+    counts = dict(
+        zip(
+            *(column.to_pylist() for column in rows["event_date"].value_counts().flatten()),
+            strict=True,
+        )
+    )
+    place = 0
+    for step in range((last - first).days + 1):
+        date = first + dt.timedelta(days=step)
+        count = counts.get(date, 0)
+        yield date, rows.slice(place, count).drop(["event_date"])
+        place += count
+
+
+def _midnight(date: dt.date) -> dt.datetime:
+    return dt.datetime.combine(date, dt.time(), dt.UTC)
