@@ -16,6 +16,13 @@ from ctanalytics.records.schema import TIMESTAMP
 COMMON_DAYS: Final = 3
 """So many days before an anomaly tell whether many use its network anyway; a weekend fits in."""
 
+_SILENT: Final = frozenset(("silence", "telemetry_gap"))
+"""Kinds whose evidence is what others did before: of these only whom the detector names counts."""
+
+_STOPPED: Final = frozenset(("stop", "drop"))
+"""Kinds whose evidence is what was normal before: it tells who stopped, and of nothing done."""
+
+_DEEDS: Final = frozenset(("sensitive", "denied", "write"))
 _SECOND: Final = dt.timedelta(seconds=1)
 _EVIDENCE: Final = pa.schema([("anomaly_id", pa.string()), ("event_id", pa.string())])
 _NETWORKS: Final = pa.schema(
@@ -62,7 +69,8 @@ def traits(
 
     Args:
         engine: a session over the events of the anomalies and of COMMON_DAYS before them.
-        anomalies: rows with anomaly_id, revision, started_at, ended_at, evidence.
+        anomalies: rows with anomaly_id, revision, kind, principal_arn, started_at, ended_at,
+            evidence.
         common: a network that so many principals used in the days before links nothing.
 
     Returns:
@@ -70,7 +78,31 @@ def traits(
     """
     if not anomalies:
         return ANOMALY_TRAITS.empty_table()
-    listed = [list(dict.fromkeys(event_ids(row["evidence"]))) for row in anomalies]
+    found = _found(engine, anomalies, now)
+    busy = _common(engine, found, anomalies, common)
+    by_id = {row["anomaly_id"]: row for row in anomalies}
+    rows = []
+    for row in found:
+        if row["trait"] == "network" and (row["anomaly_id"], row["value"]) in busy:
+            row["trait"] = "common_network"
+        if by_id[row["anomaly_id"]]["kind"] not in _STOPPED or row["trait"] not in _DEEDS:
+            rows.append(row)
+    # An anomaly whose events are not there was looked at all the same.
+    for anomaly_id in sorted(by_id.keys() - {row["anomaly_id"] for row in found}):
+        rows += _by_name(by_id[anomaly_id])
+    for row in rows:
+        row |= {"revision": by_id[row["anomaly_id"]]["revision"], "read_at": now}
+    return pa.Table.from_pylist(rows, ANOMALY_TRAITS)
+
+
+def _found(
+    engine: Engine, anomalies: Sequence[Mapping[str, Any]], now: dt.datetime
+) -> list[dict[str, Any]]:
+    """What the evidence events share, by anomaly and trait."""
+    listed = [
+        [] if row["kind"] in _SILENT else list(dict.fromkeys(event_ids(row["evidence"])))
+        for row in anomalies
+    ]
     pairs = pa.table(
         [
             [row["anomaly_id"] for row, ids in zip(anomalies, listed, strict=True) for _ in ids],
@@ -79,22 +111,29 @@ def traits(
         _EVIDENCE,
     )
     since, until = span(anomalies, now)
+    if any(row["kind"] in _STOPPED for row in anomalies):
+        since -= dt.timedelta(days=COMMON_DAYS)  # what stopped has its events before its start
     engine.register("incident_evidence", pairs)
-    found = engine.run("incidents/traits", since=since, until=until).to_pylist()
-    busy = _common(engine, found, anomalies, common)
-    revisions = {row["anomaly_id"]: row["revision"] for row in anomalies}
-    for row in found:
-        if row["trait"] == "network" and (row["anomaly_id"], row["value"]) in busy:
-            row["trait"] = "common_network"
-    # An anomaly whose events are not there, such as a silence, was looked at all the same.
-    without = sorted(revisions.keys() - {row["anomaly_id"] for row in found})
-    rows = found + [
-        {"anomaly_id": anomaly_id, "trait": "read", "value": "", "calls": 0, "of_calls": 0}
-        for anomaly_id in without
+    found: list[dict[str, Any]] = engine.run(
+        "incidents/traits", since=since, until=until
+    ).to_pylist()
+    return found
+
+
+def _by_name(anomaly: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What an anomaly without events of its own shares: whom its detector names."""
+    named = {"read": "", "principal": anomaly["principal_arn"]}
+    return [
+        {
+            "anomaly_id": anomaly["anomaly_id"],
+            "trait": trait,
+            "value": value,
+            "calls": 0,
+            "of_calls": 0,
+        }
+        for trait, value in named.items()
+        if value is not None
     ]
-    for row in rows:
-        row |= {"revision": revisions[row["anomaly_id"]], "read_at": now}
-    return pa.Table.from_pylist(rows, ANOMALY_TRAITS)
 
 
 def _common(

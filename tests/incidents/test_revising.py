@@ -136,6 +136,25 @@ def test_what_is_shared_links_within_its_time(
     assert incidents(world) == sizes
 
 
+def test_what_stopped_tells_who_and_a_silence_only_whom_its_detector_names(tmp_path: Path) -> None:
+    before = events(3, event_name="CreateGrant", event_source="kms.amazonaws.com")
+    stop, silence = (
+        anomaly(before, kind, kind=kind, started_at=T0 + DAY, ended_at=T0 + 2 * DAY, **columns)
+        for kind, columns in (
+            ("stop", {"event_name": None}),
+            ("silence", {"event_name": None, "principal_arn": role("breaker")}),
+        )
+    )
+    world = World(tmp_path, events=before, anomalies=[stop, silence])
+    world.build(T0 + 2 * DAY)
+    assert sorted(row["principal_arns"] for row in world.standing()) == [
+        [role("breaker")],
+        [role("ci")],
+    ]
+    assert [row["tactics"] for row in world.standing()] == [[], []]
+    assert {row["severity"] for row in world.standing()} == {"medium"}
+
+
 def test_what_the_rate_detectors_grouped_is_one(tmp_path: Path) -> None:
     where = {"source_ip_address": "192.0.2.1"}
     one, two = events(1), events(1, at=90, arn=role("web"), event_name="StopInstances", **where)

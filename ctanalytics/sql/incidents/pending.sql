@@ -15,6 +15,8 @@ select
     anomalies.started_at,
     anomalies.ended_at,
     anomalies.detected_at,
+    anomalies.kind,
+    anomalies.principal_arn,
     anomalies.evidence
 from anomalies
 left join read_before
