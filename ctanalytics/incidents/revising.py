@@ -64,7 +64,9 @@ def changes(
         pending: rows of `incidents/pending`.
         traits: `records.incidents.ANOMALY_TRAITS` of the pending anomalies.
     """
-    standing = engine.run("incidents/standing").to_pylist()
+    earliest = min([now, *(row["started_at"] for row in pending)])
+    reach = BEFORE + dt.timedelta(days=settings.longest_days)
+    standing = engine.run("incidents/standing", since=earliest - reach).to_pylist()
     held = {
         anomaly_id: row["incident_id"]
         for row in standing
@@ -147,6 +149,7 @@ def _wanted(
         if row["superseded_by"] is None and (
             row["incident_id"] in touched
             or row["state"] != "closed"
+            or row["closed_because"] == "marked"  # a mark may have been taken back
             or (row["lost"] and row["closed_because"] != "withdrawn")
             or (row["marked_at"] is not None and row["marked_at"] > row["detected_at"])
         ):

@@ -81,22 +81,23 @@ def test_what_late_logs_take_away_closes_and_what_people_call_benign_too(tmp_pat
     world = World(tmp_path, events=[*one, *two], anomalies=[first, second])
     world.build()
     world.add("anomalies", first | {"revision": 2, "state": "withdrawn"})
-    world.add(
-        "marks",
-        {
-            "anomaly_id": second["anomaly_id"],
-            "verdict": "benign",
-            "note": "a rehearsal",
-            "marked_by": "dora",
-            "marked_at": NIGHT + MINUTE,
-        },
-    )
+    mark = {
+        "anomaly_id": second["anomaly_id"],
+        "verdict": "benign",
+        "note": "a rehearsal",
+        "marked_by": "dora",
+        "marked_at": NIGHT + MINUTE,
+    }
+    world.add("marks", mark)
     assert world.build(NIGHT + 2 * MINUTE).closed == 2
     assert [row["closed_because"] for row in world.standing()] == ["withdrawn", "marked"]
     assert world.build(NIGHT + 3 * MINUTE).rows.num_rows == 0
     world.add("anomalies", first | {"revision": 3})
     world.build(NIGHT + 4 * MINUTE)
     assert [row["state"] for row in world.standing()] == ["open", "closed"]
+    world.add("marks", mark | {"verdict": "none", "marked_at": NIGHT + 5 * MINUTE})
+    world.build(NIGHT + 6 * MINUTE)
+    assert [row["state"] for row in world.standing()] == ["open", "open"]
 
 
 def incidents(world: World) -> list[int]:
