@@ -78,6 +78,8 @@ class _Own:
     """(series, days) whether the series pauses so rarely that a drop tells something."""
     u: Floats
     """(series, days) the day's largest; NaN where a series is not steady."""
+    normal: Floats
+    """The same of days that teach what is normal; NaN on others."""
     middle: Floats
     scale: Floats
 
@@ -91,7 +93,7 @@ def look(history: History) -> list[Looks]:
 def daily(history: History, place: int) -> Floats:
     """(series, days) the largest u of each day of the pool and the window; NaN where a series is not
     steady enough."""
-    return _own(history, place).u
+    return _own(history, place).normal
 
 
 def find(history: History, theta: Floats | float) -> list[Drop]:
@@ -110,7 +112,7 @@ def find(history: History, theta: Floats | float) -> list[Drop]:
     for place, known in enumerate(own):
         for day in range(history.first_day, history.axis.days):
             column = day - known.first
-            scores = surprise(known.u[:, column], _pool(known.u, place, column))
+            scores = surprise(known.u[:, column], _pool(known.normal, place, column))
             fires[:, day - history.first_day] |= scores >= thetas[day - history.first_day]
     chosen = np.flatnonzero(fires.any(axis=1))
     if not len(chosen):
@@ -137,9 +139,11 @@ def _own(history: History, place: int) -> _Own:
     steady = (longest & known.eligible & ~history.masked)[:, start:]
     y = history.peak("drop", place, start)
     lowest = np.where(steady & np.isfinite(y), y, np.nan)
-    middle, scale = _history(lowest)
+    unlearned = history.unlearned[:, start:]
+    middle, scale = _history(np.where(unlearned, np.nan, lowest))
     u = (lowest[:, HISTORY_DAYS:] - middle) / scale
-    return _Own(start + HISTORY_DAYS, steady[:, HISTORY_DAYS:], u, middle, scale)
+    normal = np.where(unlearned[:, HISTORY_DAYS:], np.nan, u)
+    return _Own(start + HISTORY_DAYS, steady[:, HISTORY_DAYS:], u, normal, middle, scale)
 
 
 def _history(lowest: Floats) -> tuple[Floats, Floats]:
@@ -189,7 +193,7 @@ def _looks(history: History, chosen: Ints, part: History, own: list[_Own]) -> It
             who, minute = np.repeat(steady, len(spots)), np.tile(spots, len(steady))
             calls, least, y = drop_looks(minutes, expected, who, minute, window)
             middle, scale = (part[chosen[who], column] for part in (known.middle, known.scale))
-            scores = surprise((np.round(y, 9) - middle) / scale, _pool(known.u, place, column))
+            scores = surprise((np.round(y, 9) - middle) / scale, _pool(known.normal, place, column))
             held = (scores > 0) & (calls <= _MOST_RATIO * least)
             kept.append((who[held], minute[held], scores[held], calls[held], least[held]))
         columns = [np.concatenate(column) for column in zip(*kept, strict=True)]

@@ -11,6 +11,7 @@ import numpy as np
 
 from ctanalytics.detectors.base import Context, Window
 from ctanalytics.detectors.calendars import Calendars, calendars_of
+from ctanalytics.detectors.confirmed import confirmed_in
 from ctanalytics.detectors.expectation import Expected, Expecting, Past
 from ctanalytics.detectors.logged import Logged
 from ctanalytics.detectors.peaks import peaks
@@ -63,6 +64,11 @@ class History:
     @property
     def masked(self) -> Bools:
         """(series, days) days with holes in their logs: neither judged nor learned from."""
+        return self.logged.masked
+
+    @property
+    def unlearned(self) -> Bools:
+        """(series, days) masked days, and those of incidents that a person confirmed."""
         return self.past.unlearned
 
     @property
@@ -145,6 +151,9 @@ class History:
             self,
             keys=Keys(self.keys.frame[chosen]),
             past=past,
+            logged=replace(
+                self.logged, age=self.logged.age[chosen], masked=self.logged.masked[chosen]
+            ),
             peaks={day: highest(rows) for day, rows in self.peaks.items()},
             _minutes=minutes,
         )
@@ -160,7 +169,8 @@ def load(context: Context, window: Window, kind: str, *, with_peaks: bool = True
     start = midnight - dt.timedelta(days=AXIS_DAYS)
     axis = Axis(start, -((start - window.until) // dt.timedelta(days=1)))
     calendars = calendars_of(context.engine, context.settings.calendars)
-    state = State(context.engine, context.derived, calendars, window.until)
+    confirmed = confirmed_in(context.engine)
+    state = State(context.engine, context.derived, calendars, window.until, confirmed)
     days = state.days(kind, axis)
     if with_peaks:
         state.raise_peaks(kind, days, AXIS_DAYS - PEAK_DAYS, axis.days)

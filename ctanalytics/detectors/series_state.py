@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from ctanalytics.detectors import expectation, logged
 from ctanalytics.detectors.calendars import Calendars
+from ctanalytics.detectors.confirmed import Confirmed
 from ctanalytics.detectors.expectation import Expected, Expecting, Past
 from ctanalytics.detectors.peaks import peaks
 from ctanalytics.detectors.series import (
@@ -81,6 +82,7 @@ class State:
     derived: Derived
     calendars: Calendars
     until: dt.datetime
+    confirmed: Confirmed = field(default_factory=lambda: Confirmed([]))
 
     def count(self, kind: str, dates: Sequence[dt.date]) -> None:
         """Make the minutes of dates that are not up to date, a run of dates at a time."""
@@ -138,7 +140,8 @@ class State:
         known = logged.logged(keys, axis, hours, self.until)
         rows = {(date - axis.start.date()).days: day_rows(keys, table) for date, table in tables}
         off, calendar = self.calendars.off(axis), self.calendars.of(keys)
-        past = Past(keys.count, rows, known.age, known.masked, off, calendar)
+        unlearned = known.masked | self.confirmed.days(kind, keys, axis)
+        past = Past(keys.count, rows, known.age, unlearned, off, calendar)
         return Days(axis, keys, known, past, self.calendars)
 
     def raise_peaks(self, kind: str, days: Days, first: int, after: int) -> None:
@@ -169,6 +172,7 @@ class State:
         return hash_of(
             _VERSION,
             self.calendars.signature,
+            self.confirmed.signature(kind, dates[0], dates[-1]),
             *(self.derived.content("series_minute", date, kind) for date in dates),
             *(self.derived.content("series_minute", date, ALL) for date in hours),
         )

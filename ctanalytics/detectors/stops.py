@@ -106,7 +106,7 @@ def silences(history: History) -> Silences:
     seen = np.maximum(inner, still).astype(np.float64)
     began = np.where(inner > still, inner_at, latest + 1)
     seen[latest < 0] = np.nan
-    known = np.where(called & ~history.masked, ended.astype(np.float64), np.nan)
+    known = np.where(called & ~history.unlearned, ended.astype(np.float64), np.nan)
     return Silences(seen, began, known, _longest(known), _is_old(called))
 
 

@@ -71,6 +71,8 @@ class _Own:
     """The day of the first column: POOL_DAYS before the first that is judged."""
     u: Floats
     """(series, days) the day's largest; NaN without a record and on masked days."""
+    normal: Floats
+    """The same of days that teach what is normal; NaN on others."""
     held: Floats
     """(series, days) the largest of looks that could page."""
     record: Floats
@@ -108,7 +110,7 @@ class Judged:
         """Return the pools that a day is judged by."""
         own, strata = self.own[window], self.strata[day - self.history.first_day]
         days = slice(day - own.first - POOL_DAYS, day - own.first)
-        pool = own.u[:, days].ravel()
+        pool = own.normal[:, days].ravel()
         repeated = [np.repeat(stratum, POOL_DAYS) for stratum in strata]
         if int(np.isfinite(pool).sum()) < MIN_POOL:
             shipped = default_pool(f"surge_{window}")
@@ -147,7 +149,8 @@ def _own(history: History, place: int) -> _Own:
         for values in (y, held)
     ]
     found[1][np.isneginf(held[:, HISTORY_DAYS:])] = -np.inf
-    return _Own(first, found[0], found[1], record, scale)
+    normal = np.where(history.unlearned[:, first:], np.nan, found[0])
+    return _Own(first, found[0], normal, found[1], record, scale)
 
 
 def deviation(y: Floats, record: Floats, scale: Floats) -> Floats:
@@ -159,13 +162,13 @@ def deviation(y: Floats, record: Floats, scale: Floats) -> Floats:
 
 def daily(history: History, place: int) -> Floats:
     """(series, days) the largest u of each day of the pool and the window, of all that have one."""
-    return _own(history, place).u
+    return _own(history, place).normal
 
 
 def _records(history: History, y: Floats, start: int) -> tuple[Floats, Floats]:
     """(series, days from `start` + 28) the record of the 28 daily maxima before, and the scale."""
     return records(
-        np.where(history.masked[:, start:], np.nan, y), history.age[:, start + HISTORY_DAYS :]
+        np.where(history.unlearned[:, start:], np.nan, y), history.age[:, start + HISTORY_DAYS :]
     )
 
 

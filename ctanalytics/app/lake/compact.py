@@ -17,7 +17,7 @@ from ctanalytics.lake import candidates, maintenance
 from ctanalytics.lake.candidates import Task
 from ctanalytics.lake.compact import SPILL, compact_part, part
 from ctanalytics.lake.lake import Lake
-from ctanalytics.lake.layout import TABLES
+from ctanalytics.lake.layout import DERIVED, TABLES
 from ctanalytics.settings import Care, Settings
 
 _ROUNDS: Final = 5
@@ -203,7 +203,7 @@ def _known(tables: Sequence[str]) -> Sequence[str]:
             where="--table",
             mend=f"the tables are {', '.join(TABLES)}",
         )
-    return tables or tuple(TABLES)
+    return tables or tuple(name for name in TABLES if name not in DERIVED)
 
 
 def _check_order(care: Care) -> None:
