@@ -167,7 +167,9 @@ def _traits(engine: Engine, wanted: set[str], fresh: pa.Table) -> pa.Table:
     """What was read just now, and of the others what was read before."""
     new = set(fresh["anomaly_id"].to_pylist())
     ids = pa.Table.from_pylist([{"anomaly_id": one} for one in sorted(wanted - new)], _WANTED)
-    names = [name for name in ANOMALY_TRAITS.names if name not in ("revision", "read_at")]
+    names = [
+        name for name in ANOMALY_TRAITS.names if name not in ("revision", "account_id", "read_at")
+    ]
     if not ids.num_rows:
         return fresh.select(names)
     engine.register("incident_wanted", ids)

@@ -69,8 +69,8 @@ def traits(
 
     Args:
         engine: a session over the events of the anomalies and of COMMON_DAYS before them.
-        anomalies: rows with anomaly_id, revision, kind, principal_arn, started_at, ended_at,
-            evidence.
+        anomalies: rows with anomaly_id, revision, kind, account_id, principal_arn, started_at,
+            ended_at, evidence.
         common: a network that so many principals used in the days before links nothing.
 
     Returns:
@@ -91,7 +91,8 @@ def traits(
     for anomaly_id in sorted(by_id.keys() - {row["anomaly_id"] for row in found}):
         rows += _by_name(by_id[anomaly_id])
     for row in rows:
-        row |= {"revision": by_id[row["anomaly_id"]]["revision"], "read_at": now}
+        anomaly = by_id[row["anomaly_id"]]
+        row |= {name: anomaly[name] for name in ("revision", "account_id")} | {"read_at": now}
     return pa.Table.from_pylist(rows, ANOMALY_TRAITS)
 
 

@@ -61,11 +61,15 @@ _JSON_COLUMNS: Final = frozenset(
         "relationships",
         "configuration",
         "supplementary_configuration",
+        "lanes",
+        "counts",
+        "identities",
     )
 )
 _NEVER: Final = frozenset(
-    ("account_id", "event_id", "shared_event_id", "item_id", "anomaly_id", "superseded_by", "source_object",
-     "record_sha256", "masked_paths", "bucket", "key", "event_name", "event_source", "aws_region")
+    ("account_id", "event_id", "shared_event_id", "item_id", "anomaly_id", "anomaly_ids",
+     "incident_id", "run_id", "superseded_by", "source_object", "record_sha256", "masked_paths",
+     "bucket", "key", "event_name", "event_source", "aws_region")
 )  # fmt: skip
 """Columns by which rows are found and told apart."""
 
@@ -129,7 +133,9 @@ class Eraser:
         """Return the columns that tell whether a file has rows of the subject."""
         if not self.mentions:
             return [
-                name for name in ("account_id", "bucket", "key", *_TIMES) if name in schema.names
+                name
+                for name in ("account_id", "account_ids", "bucket", "key", *_TIMES)
+                if name in schema.names
             ]
         wanted = {"account_id", *_TIMES}
         return [each.name for each in schema if each.name in wanted or _is_text(each)]
@@ -212,6 +218,11 @@ class Eraser:
             accounts = pc.extract_regex(_plain(rows["key"]), _ACCOUNT_OF_KEY)
             same = pc.equal(pc.struct_field(accounts, "account"), wanted)
             return pc.fill_null(same, False)
+        if self.subject.kind == "account" and "account_ids" in rows.column_names:
+            lists = rows["account_ids"].to_pylist()
+            return pa.chunked_array(
+                [[wanted in (accounts or ()) for accounts in lists]], pa.bool_()
+            )
         for name in KINDS[self.subject.kind]:
             if name in rows.column_names:
                 same = pc.equal(pc.utf8_lower(_plain(rows[name])), wanted)

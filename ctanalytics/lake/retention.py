@@ -30,8 +30,8 @@ RECORDS: Final = (
 LEDGER: Final = ("log_files", "duplicates", "file_verdicts")
 """Tables about log files."""
 
-FINDINGS: Final = ("anomalies", "outbox")
-"""Tables with what detectors found and where it was sent."""
+FINDINGS: Final = ("anomalies", "anomaly_traits", "incidents", "outbox", "runs")
+"""Tables with what detectors found, what was made of it, where it was sent, and by which nights."""
 
 _TIMES: Final = {
     "quarantine": ("quarantined_at",),
@@ -40,7 +40,10 @@ _TIMES: Final = {
     "duplicates": ("day",),
     "file_verdicts": ("delivered_at", "covers_until", "validated_at"),
     "anomalies": ("ended_at", "detected_at"),
+    "anomaly_traits": ("read_at",),
+    "incidents": ("ended_at", "detected_at"),
     "outbox": ("at",),
+    "runs": ("at",),
 }
 """The columns that tell a row's age in tables without dates; the first that is not null counts."""
 

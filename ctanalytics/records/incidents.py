@@ -87,6 +87,7 @@ ANOMALY_TRAITS: Final = pa.schema(
     [
         pa.field("anomaly_id", TEXT, nullable=False),
         pa.field("revision", pa.int32(), nullable=False),  # of the anomaly
+        pa.field("account_id", TEXT),  # of the anomaly
         pa.field("trait", TEXT, nullable=False),  # one of TRAITS
         pa.field("value", TEXT, nullable=False),
         pa.field("calls", pa.int64(), nullable=False),  # evidence events that have it

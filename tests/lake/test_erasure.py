@@ -166,3 +166,12 @@ def json_is(text: str) -> bool:
     except ValueError:
         return False
     return set(found) == {"n", "k"}
+
+
+def test_an_incident_goes_with_any_account_that_it_lists() -> None:
+    columns = {"account_ids": pa.list_(pa.string()), "story": pa.string()}
+    lists = [["111122223333"], ["444455556666", "111122223333"], ["444455556666"], None]
+    rows = pa.table([lists, ["a", "b", "c", "d"]], pa.schema(columns))
+    found = eraser("remove", kind="account", value="111122223333")
+    assert found.columns(rows.schema) == ["account_ids"]
+    assert found.erase(rows)["story"].to_pylist() == ["c", "d"]

@@ -62,7 +62,7 @@ def expire(
         undated: also records without a believable time.
         ledger: also what is known about log files of those days. An object that is still in its
             source is then read again by the next ingest that lists it.
-        findings: also anomalies and where they were sent.
+        findings: also anomalies, incidents, where they were sent, and records of nights.
         dry_run: only tell what would go.
 
     Raises:

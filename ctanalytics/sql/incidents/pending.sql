@@ -16,6 +16,7 @@ select
     anomalies.ended_at,
     anomalies.detected_at,
     anomalies.kind,
+    anomalies.account_id,
     anomalies.principal_arn,
     anomalies.evidence
 from anomalies
