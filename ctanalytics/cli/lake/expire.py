@@ -33,7 +33,10 @@ def expire(
         ),
     ] = False,
     findings: Annotated[
-        bool, typer.Option("--findings", help="Also anomalies, incidents, where they were sent, records of nights.")
+        bool,
+        typer.Option(
+            "--findings", help="Also anomalies, incidents, where they were sent, records of nights."
+        ),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tell what would go; take nothing out.")
