@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ctanalytics.app.investigate import InvestigateResult, investigate
     from ctanalytics.app.mark import MarkResult, mark
     from ctanalytics.app.nightly.run import NightlyResult, nightly
+    from ctanalytics.app.policy import PolicyResult, build_policy
     from ctanalytics.app.query import query
     from ctanalytics.app.report import ReportResult, report
     from ctanalytics.app.show import ShowResult, show
@@ -53,6 +54,7 @@ _HOMES = {
     "Lake": "lake.lake",
     "MarkResult": "app.mark",
     "NightlyResult": "app.nightly.run",
+    "PolicyResult": "app.policy",
     "ReportResult": "app.report",
     "Settings": "settings",
     "ShowResult": "app.show",
@@ -61,6 +63,7 @@ _HOMES = {
     "ValidateResult": "app.validate",
     "VerifyResult": "app.bundle.verify",
     "build_incidents": "app.incidents.build",
+    "build_policy": "app.policy",
     "bundle": "app.bundle.create",
     "connect": "app.connect",
     "decode": "lake.decode",
@@ -100,6 +103,7 @@ __all__ = [
     "Lake",
     "MarkResult",
     "NightlyResult",
+    "PolicyResult",
     "ReportResult",
     "Settings",
     "ShowResult",
@@ -109,6 +113,7 @@ __all__ = [
     "VerifyResult",
     "__version__",
     "build_incidents",
+    "build_policy",
     "bundle",
     "connect",
     "decode",

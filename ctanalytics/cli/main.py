@@ -37,6 +37,7 @@ from ctanalytics.cli.investigate import investigate
 from ctanalytics.cli.lake import check, compact, expire, export, info, vacuum
 from ctanalytics.cli.mark import mark
 from ctanalytics.cli.nightly import nightly
+from ctanalytics.cli.policy import policy
 from ctanalytics.cli.queries import list as queries_list
 from ctanalytics.cli.queries import show as queries_show
 from ctanalytics.cli.query import query
@@ -188,6 +189,7 @@ accounts_app.command("import")(command(accounts_import.import_, role_of="lake_aw
 app.command("shell")(command(shell, role_of="lake_aws"))
 app.command("investigate")(command(investigate, role_of="lake_aws"))
 app.command("show")(command(show, role_of="lake_aws"))
+app.command("policy")(command(policy, role_of="lake_aws"))
 app.command("timeline")(command(timeline, role_of="lake_aws"))
 app.command("explain")(command(explain, role_of="lake_aws"))
 app.command("mark")(command(mark, role_of="lake_aws"))

@@ -1,0 +1,14 @@
+-- Principals that called anything.
+-- grain:  principal_arn
+-- reads:  events
+-- params: since, until
+select distinct
+    principal_arn
+from events
+where event_date >= $since_date
+  and event_date <= $until_date
+  and event_time >= $since
+  and event_time < $until
+  and principal_type in ('user', 'role')
+order by principal_arn
+limit 5000
