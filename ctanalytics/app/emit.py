@@ -29,8 +29,8 @@ class EmitResult:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing failed, in this run or for good."""
-        return not any(result.failed or result.dead or result.reason for result in self.targets)
+        """Whether nothing failed in this run."""
+        return not any(result.failed or result.reason for result in self.targets)
 
 
 def emit(
@@ -122,7 +122,13 @@ def send_test(
         unsent = 1 - tally.sent
         reason = (tally.last_reason or "it was busy") if unsent else None
         results.append(
-            TargetResult(target.emitter.target, sent=tally.sent, failed=unsent, reason=reason)
+            TargetResult(
+                target.emitter.target,
+                sent=tally.sent,
+                messages=tally.messages,
+                failed=unsent,
+                reason=reason,
+            )
         )
     return EmitResult(results)
 

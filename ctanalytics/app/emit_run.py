@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -9,8 +10,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ctanalytics.emitters import Target
-from ctanalytics.emitters.base import Account, Alert, Run, alert_from, incident_from, moment
-from ctanalytics.emitters.deciding import Decisions, Handled, Policy, decide
+from ctanalytics.emitters.base import (
+    Account,
+    Alert,
+    Run,
+    alert_from,
+    detailed,
+    incident_from,
+    moment,
+)
+from ctanalytics.emitters.deciding import BACKFILL, Decisions, Handled, Policy, decide
 from ctanalytics.emitters.delivery import Pace, Tally, deliver
 from ctanalytics.emitters.outbox import Journal, at_the_start, left_over
 from ctanalytics.emitters.pii import private
@@ -18,11 +27,12 @@ from ctanalytics.emitters.summary import within
 from ctanalytics.emitters.terms import Terms, terms_of
 from ctanalytics.engines.duckdb import Engine
 from ctanalytics.errors import CtanalyticsError, EmitError, SettingsError
+from ctanalytics.findings import SEVERITIES, severity_rank
 from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.treatment import read_key
 from ctanalytics.settings import Settings
 
-_LAG_DAYS: Final = 40  # how far back the newest event is looked for
+_LAG_DAYS: Final = (2, 40)  # how far back the newest event is looked for
 BUSY: Final = "the target was busy"
 
 
@@ -138,47 +148,71 @@ class EmitRun:
         return within(alerts, terms.max_messages)
 
     def _decide(self, engine: Engine, name: str, terms: Terms) -> Decisions:
-        handled: dict[str, list[Handled]] = defaultdict(list)
-        for row in engine.run("emit/handled", target=name).to_pylist():
-            handled[row.pop("anomaly_id")].append(Handled(**row))
+        """Read what a target may not know yet, and decide on it."""
         backfill = self.settings.emit.include_backfill
+        backfill = backfill if self.include_backfill is None else self.include_backfill
+        ranks = range(severity_rank(terms.min_severity), len(SEVERITIES))
+        bounds = {
+            "detected_since": self.since,
+            "target": name,
+            "severities": [SEVERITIES[rank] for rank in ranks],
+            "again": BACKFILL if backfill else None,
+        }
+        alerts = list(self._alerts(engine, terms, bounds))
+        handled: dict[str, list[Handled]] = defaultdict(list)
+        ids = [alert.anomaly_id for alert in alerts]
+        for row in engine.run("emit/handled", target=name, ids=ids).to_pylist():
+            handled[row.pop("anomaly_id")].append(Handled(**row))
         policy = Policy(
             terms,
             self.now,
             dt.timedelta(hours=self.settings.emit.backfill_hours),
-            include_backfill=backfill if self.include_backfill is None else self.include_backfill,
+            include_backfill=backfill,
             retry=self.retry,
             members=self._members(engine) if terms.grain == "incidents" else frozenset(),
         )
-        return decide(self._alerts(engine, terms), handled, policy)
+        found = decide(alerts, handled, policy)
+        settled = engine.run("emit/settled", **bounds, grain=terms.grain)["settled"][0].as_py()
+        send = _detailed(engine, found.send)
+        return dataclasses.replace(found, send=send, already=found.already + settled)
 
-    def _alerts(self, engine: Engine, terms: Terms) -> Iterator[Alert]:
-        directory = self._directory(engine)
+    def _alerts(self, engine: Engine, terms: Terms, bounds: Mapping[str, Any]) -> Iterator[Alert]:
+        rows = engine.run("emit/accounts").to_pylist()
+        directory = {row["account_id"]: Account(**row) for row in rows}
         if terms.grain != "anomalies":
-            for row in engine.run("emit/incidents", detected_since=self.since).to_pylist():
+            for row in engine.run("emit/incidents", **bounds).to_pylist():
                 yield incident_from(row, directory)
-        for row in engine.run("emit/anomalies", detected_since=self.since).to_pylist():
+        for row in engine.run("emit/anomalies", **bounds).to_pylist():
             yield alert_from(row, directory)
 
     def _members(self, engine: Engine) -> frozenset[str]:
         return frozenset(engine.run("emit/members")["anomaly_id"].to_pylist())
 
-    def _directory(self, engine: Engine) -> Mapping[str, Account]:
-        rows = engine.run("emit/accounts").to_pylist()
-        return {row["account_id"]: Account(**row) for row in rows}
-
     def _run(self, engine: Engine) -> Run:
         return Run(self.now, self._lag_minutes(engine), has_incidents=bool(self._members(engine)))
 
     def _lag_minutes(self, engine: Engine) -> float | None:
-        newest: dt.datetime | None = engine.run(
-            "emit/newest_event",
-            since=self.now - dt.timedelta(days=_LAG_DAYS),
-            until=self.now + dt.timedelta(days=1),
-        )["newest_event"][0].as_py()
-        if newest is None:
-            return None
-        return max(0.0, round((self.now - newest) / dt.timedelta(minutes=1), 1))
+        """How old the newest event is; the last days are looked at first."""
+        for days in _LAG_DAYS:
+            newest: dt.datetime | None = engine.run(
+                "emit/newest_event",
+                since=self.now - dt.timedelta(days=days),
+                until=self.now + dt.timedelta(days=1),
+            )["newest_event"][0].as_py()
+            if newest is not None:
+                return max(0.0, round((self.now - newest) / dt.timedelta(minutes=1), 1))
+        return None
+
+
+def _detailed(engine: Engine, alerts: list[Alert]) -> list[Alert]:
+    """Add what is long to the anomalies that are sent, and only to these."""
+    ids = [alert.anomaly_id for alert in alerts if alert.incident is None]
+    rows = engine.run("emit/details", ids=ids).to_pylist() if ids else []
+    found = {row["anomaly_id"]: row for row in rows}
+    return [
+        detailed(alert, found[alert.anomaly_id]) if alert.anomaly_id in found else alert
+        for alert in alerts
+    ]
 
 
 def _brief(alert: Alert) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, Protocol, TextIO
 
 from ctanalytics.settings import Aws, TargetOptions
@@ -112,16 +112,27 @@ INCIDENT_FIELDS: Final = (
 
 
 def alert_from(row: Mapping[str, Any], directory: Mapping[str, Account] = _NONE) -> Alert:
-    """Make an alert of a row of the anomalies table.
+    """Make an alert of a row of the anomalies table; `detailed` adds what is long, if it lacks.
 
     Args:
         directory: accounts by their ids.
     """
-    parsed = {name: _parsed(row[name]) for name in ("evidence", "insight")}
+    short = {name: value for name, value in row.items() if name not in _LONG}
     ids = [row["account_id"]] if row["account_id"] else []
-    return Alert(
-        **{**row, "evidence": parsed["evidence"] or {}, "insight": parsed["insight"]},
-        accounts=_accounts(ids, directory),
+    made = Alert(**short, explanation="", accounts=_accounts(ids, directory))
+    return detailed(made, row) if "evidence" in row else made
+
+
+_LONG: Final = ("explanation", "evidence", "insight")
+
+
+def detailed(alert: Alert, row: Mapping[str, Any]) -> Alert:
+    """Return an alert with its explanation, evidence and insight."""
+    return replace(
+        alert,
+        explanation=row["explanation"],
+        evidence=_parsed(row["evidence"]) or {},
+        insight=_parsed(row["insight"]),
     )
 
 

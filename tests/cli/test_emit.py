@@ -8,13 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.aws_server import aws_server, environment
+from ctanalytics.cli.main import main
+from tests.aws_server import aws_server
 from tests.cli.runner import run
 from tests.emitters import alerts
 from tests.emitters.alerts import row
 from tests.emitters.test_sns import topic
 
 RECENT = dt.datetime.now(dt.UTC)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder without settings."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 def some(name: str, **columns: object) -> dict[str, object]:
@@ -31,30 +39,26 @@ def test_alerts_go_to_stdout_and_counts_to_stderr(tmp_path: Path) -> None:
     assert (again.code, again.out) == (0, "")
 
 
-def test_json_gives_the_counts_of_each_target(tmp_path: Path) -> None:
-    alerts.lake(tmp_path / "lake", some("a"))
-    ran = run("emit", "--lake", "lake", "--to", "file:x.ndjson", "--json", cwd=tmp_path)
-    assert ran.code == 0, ran.err
-    (target,) = json.loads(ran.out)["targets"]
-    assert (target["target"], target["sent"]) == (f"file:{tmp_path}/x.ndjson", 1)
-    refused = run("emit", "--lake", "lake", "--to", "stdout", "--json", cwd=tmp_path)
-    assert refused.code == 2
+def test_json_gives_the_counts_of_each_target(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alerts.lake(home / "lake", some("a"))
+    assert main(["emit", "--lake", "lake", "--to", "file:x.ndjson", "--json"]) == 0
+    (target,) = json.loads(capsys.readouterr().out)["targets"]
+    assert (target["target"], target["sent"]) == (f"file:{home}/x.ndjson", 1)
+    assert main(["emit", "--lake", "lake", "--to", "stdout", "--json"]) == 2
 
 
 def test_a_failed_target_beside_a_good_one_ends_in_3_and_alone_in_1(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    alerts.lake(tmp_path / "lake", some("a"))
+    alerts.lake(home / "lake", some("a"))
     with aws_server(monkeypatch) as server:
         missing = f"sns:{topic(server).arn}-missing"
-        variables = environment(server.url)
-        both = ("--to", missing, "--to", "file:x")
-        ran = run("emit", "--lake", "lake", *both, cwd=tmp_path, env=variables)
-        assert ran.code == 3, ran.err
-        assert "0 sent, 0 suppressed, 1 failed" in ran.err
-        alone = run("emit", "--lake", "lake", "--to", missing, cwd=tmp_path, env=variables)
-        assert alone.code == 1
-        assert "mend" in alone.err
+        assert main(["emit", "--lake", "lake", "--to", missing, "--to", "file:x"]) == 3
+        assert "0 sent, 0 suppressed, 1 failed" in capsys.readouterr().err
+        assert main(["emit", "--lake", "lake", "--to", missing]) == 1
+        assert "mend" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -66,20 +70,32 @@ def test_a_failed_target_beside_a_good_one_ends_in_3_and_alone_in_1(
         (["--lake", "lake", "--to", "stdout", "--since", "yesterday"], 2),
         (["--to", "stdout"], 2),
         (["--lake", "not-there", "--to", "stdout"], 1),
+        (["--test", "nowhere"], 2),
+        (["--test", "stdout", "--json"], 2),
     ],
 )
-def test_wrong_use_ends_with_a_message(tmp_path: Path, flags: list[str], code: int) -> None:
-    alerts.lake(tmp_path / "lake")
-    ran = run("emit", *flags, cwd=tmp_path)
-    assert ran.code == code
-    assert "error:" in ran.err
-    assert "Traceback" not in ran.err
+def test_wrong_use_ends_with_a_message(
+    home: Path, capsys: pytest.CaptureFixture[str], flags: list[str], code: int
+) -> None:
+    if "lake" in flags:
+        alerts.lake(home / "lake")
+    assert main(["emit", *flags]) == code
+    assert "error:" in capsys.readouterr().err
 
 
-def test_a_dry_run_shows_a_table_and_sends_nothing(tmp_path: Path) -> None:
-    alerts.lake(tmp_path / "lake", some("a", title="\x1b[2Jsurge"))
-    ran = run("emit", "--lake", "lake", "--to", "file:x", "--dry-run", cwd=tmp_path)
-    assert ran.code == 0, ran.err
-    assert "would add 1 JSON lines" in ran.out
-    assert "\\x1b[2Jsurge" in ran.out
-    assert not (tmp_path / "x").exists()
+def test_a_dry_run_shows_a_table_and_sends_nothing(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alerts.lake(home / "lake", some("a", title="\x1b[2Jsurge"))
+    assert main(["emit", "--lake", "lake", "--to", "file:x", "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert "would add 1 JSON lines" in shown
+    assert "\\x1b[2Jsurge" in shown
+    assert not (home / "x").exists()
+
+
+def test_a_test_message_needs_no_lake(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["emit", "--test", "file:x", "--test", "stdout"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["title"] == json.loads((home / "x").read_text())["title"]
+    assert "stdout: 1 sent, 0 suppressed" in shown.err

@@ -9,7 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.cli.runner import run
+import pytest
+
+from ctanalytics.cli.main import main
 from tests.logs import key, record, write
 
 SETTINGS = """
@@ -45,13 +47,16 @@ def test_watching_prints_a_line_a_round_and_ends_cleanly_on_sigterm(tmp_path: Pa
     assert not list((tmp_path / "lake" / "leases").glob("*"))
 
 
-def test_wrong_use_ends_before_the_first_round(tmp_path: Path) -> None:
+def test_wrong_use_ends_before_the_first_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     for flags in (
         ["--lake", "lake"],
         ["logs", "--lake", "lake", "--every", "soon"],
         ["logs", "--lake", "lake", "--to", "stdout", "--json"],
     ):
-        ran = run("watch", *flags, cwd=tmp_path)
-        assert (ran.code, ran.out) == (2, "")
-        assert "error:" in ran.err
+        assert main(["watch", *flags]) == 2
+        shown = capsys.readouterr()
+        assert (shown.out, "error:" in shown.err) == ("", True)
     assert not (tmp_path / "lake").exists()

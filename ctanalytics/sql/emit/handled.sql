@@ -1,9 +1,9 @@
--- What became of each state and revision of an anomaly or incident at one target.
+-- What became of each state and revision of some anomalies and incidents at one target.
 -- grain:  anomaly_id, state, revision
 -- reads:  deliveries, lake.incidents
 -- units:  attempts: runs in which the target took or refused it; severity: of an incident, in that
 -- revision; at UTC
--- params: target (as the outbox calls it)
+-- params: target (as the outbox calls it); ids (list)
 with graveness as (
     select
         incident_id,
@@ -26,3 +26,4 @@ left join graveness
     on graveness.incident_id = deliveries.anomaly_id
     and graveness.revision = deliveries.revision
 where deliveries.target = $target
+  and deliveries.anomaly_id in (select unnest($ids))

@@ -1,43 +1,64 @@
--- Incidents, each in its newest revision, of which something is known from a time on.
+-- Incidents, each in its newest revision, that a target was not told of and that nothing keeps back
+-- for good.
 -- grain:  incident_id
--- reads:  incidents
+-- reads:  incidents, deliveries
 -- units:  score: -log10 of the combined p; times UTC; events: sum over its anomalies
--- params: detected_since (UTC; null: from the first on)
+-- params: target; severities (list); again (see emit/anomalies); detected_since (UTC or null)
+with settled as (
+    select
+        anomaly_id,
+        state,
+        revision
+    from deliveries
+    where target = $target
+      and (
+          outcome = 'sent'
+          or (outcome = 'suppressed' and reason is distinct from cast($again as varchar))
+      )
+)
 select
-    incident_id,
-    state,
-    revision,
-    superseded_by,
-    closed_because,
-    severity,
-    first_severity,
-    escalated_at,
-    score,
-    p_value,
-    started_at,
-    ended_at,
-    opened_at,
-    detected_at,
-    title,
-    story,
-    next_steps,
-    anomaly_ids,
-    detectors,
-    kinds,
-    linked_by,
-    account_ids,
-    aws_regions,
-    principal_arns,
-    people,
-    access_key_ids,
-    networks,
-    apis,
-    tactics,
-    techniques,
-    lanes,
-    event_ids,
-    events
+    incidents.incident_id,
+    incidents.state,
+    incidents.revision,
+    incidents.superseded_by,
+    incidents.closed_because,
+    incidents.severity,
+    incidents.first_severity,
+    incidents.escalated_at,
+    incidents.score,
+    incidents.p_value,
+    incidents.started_at,
+    incidents.ended_at,
+    incidents.opened_at,
+    incidents.detected_at,
+    incidents.title,
+    incidents.story,
+    incidents.next_steps,
+    incidents.anomaly_ids,
+    incidents.detectors,
+    incidents.kinds,
+    incidents.linked_by,
+    incidents.account_ids,
+    incidents.aws_regions,
+    incidents.principal_arns,
+    incidents.people,
+    incidents.access_key_ids,
+    incidents.networks,
+    incidents.apis,
+    incidents.tactics,
+    incidents.techniques,
+    incidents.lanes,
+    incidents.event_ids,
+    incidents.events
 from incidents
-where cast($detected_since as timestamptz) is null
-   or detected_at >= cast($detected_since as timestamptz)
-order by detected_at, incident_id
+left join settled
+    on settled.anomaly_id = incidents.incident_id
+    and settled.state = incidents.state
+    and settled.revision = incidents.revision
+where settled.anomaly_id is null
+  and list_contains($severities, incidents.severity)
+  and (
+      cast($detected_since as timestamptz) is null
+      or incidents.detected_at >= cast($detected_since as timestamptz)
+  )
+order by incidents.detected_at, incidents.incident_id
