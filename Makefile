@@ -27,11 +27,12 @@ demo: setup ## Ingest sample_logs, detect, report: leaves build/demo/report.html
 test: setup ## Run the tests
 	$(BIN)/python -m pytest -n 4 --dist worksteal
 
-lint: setup ## ruff, mypy and the import contract
+lint: setup ## ruff, mypy, the import contract, cfn-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.deploy.lint
 
 golden: setup ## Rewrite the golden files; read the diff before you commit it
 	CTANALYTICS_TEST_GOLDEN=write $(BIN)/python -m pytest -n 2 -k golden

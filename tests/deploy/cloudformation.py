@@ -348,7 +348,7 @@ def _alarm(place: Place, has: dict[str, Any], name: str) -> Made:
 def _trail(place: Place, has: dict[str, Any], name: str) -> Made:
     cloudtrail = place.client("cloudtrail")
     trail = has.pop("TrailName")
-    logging, insights = has.pop("IsLogging"), has.pop("InsightSelectors")
+    logging, insights = has.pop("IsLogging"), has.pop("InsightSelectors", [])
     selectors = has.pop("AdvancedEventSelectors")
     arn = cloudtrail.create_trail(
         Name=trail,
@@ -367,7 +367,8 @@ def _trail(place: Place, has: dict[str, Any], name: str) -> Made:
     )["TrailARN"]
     _nothing_left(has)
     cloudtrail.put_event_selectors(TrailName=trail, AdvancedEventSelectors=selectors)
-    cloudtrail.put_insight_selectors(TrailName=trail, InsightSelectors=insights)
+    if insights:
+        cloudtrail.put_insight_selectors(TrailName=trail, InsightSelectors=insights)
     if logging:
         cloudtrail.start_logging(Name=trail)
     return Made(trail, {"Arn": arn})

@@ -27,8 +27,10 @@ def test_the_organization_trail_is_let_into_bucket_and_key_of_another_account(
         f"arn:aws:s3:::{trail['S3BucketName']}/AWSLogs/{MANAGEMENT}/*",
         f"arn:aws:s3:::{trail['S3BucketName']}/AWSLogs/{root}/*",
     ]
-    for statement in (policy["CloudTrailDelivers"], _statements(key)["CloudTrailEncrypts"]):
-        assert statement["Condition"]["StringEquals"]["aws:SourceArn"] == TRAIL
+    assert policy["CloudTrailDelivers"]["Condition"]["StringEquals"]["aws:SourceArn"] == TRAIL
+    encrypts = _statements(key)["CloudTrailEncrypts"]["Condition"]["StringEquals"]
+    witness = f"arn:aws:cloudtrail:eu-west-1:{LOG_ARCHIVE}:trail/ctanalytics-witness"
+    assert encrypts["aws:SourceArn"] == [TRAIL, witness]
 
 
 def test_roles_of_other_accounts_trust_the_nightly_role_alone(
@@ -127,7 +129,7 @@ def test_what_is_there_is_left_as_it_was(organization: dict[str, Stack]) -> None
 
     def state() -> Any:
         return (
-            trails.describe_trails()["trailList"],
+            [one for one in trails.describe_trails()["trailList"] if one["Name"] == "old-trail"],
             trails.get_event_selectors(TrailName="old-trail")["EventSelectors"],
             s3.get_bucket_versioning(Bucket="old-logs").get("Status"),
             s3.get_bucket_acl(Bucket="old-logs")["Grants"],
@@ -148,8 +150,8 @@ def test_what_is_there_is_left_as_it_was(organization: dict[str, Stack]) -> None
 
     assert state() == before
     assert [one["Resource"] for one in read][:2] == [
-        "arn:aws:s3:::old-logs",
-        "arn:aws:s3:::old-logs/*",
+        ["arn:aws:s3:::old-logs"],
+        ["arn:aws:s3:::old-logs/*"],
     ]
     assert "kms:Decrypt" not in [one["Action"] for one in read]  # no key was named
     assert len(logs.describe_metric_filters(logGroupName="old-group")["metricFilters"]) == 15

@@ -12,41 +12,42 @@ from ctanalytics.app.deploy.kits import table
 from tests.deploy.stacks import Stack
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
+WITNESS = f"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/ctanalytics-witness"
 TRAIL = f"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/ctanalytics-trail"
 BUCKETS = [
     f"ctanalytics-{name}-{ACCOUNT}-{REGION}"
-    for name in ("logs", "config", "lake", "reports", "access")
+    for name in ("logs", "config", "witness", "lake", "reports", "access")
 ]
 
 
 def test_the_trail_records_everything_and_can_be_validated(single_account: Stack) -> None:
     cloudtrail = single_account.client("cloudtrail")
-    (trail,) = cloudtrail.describe_trails()["trailList"]
-    selectors = cloudtrail.get_event_selectors(TrailName=TRAIL)["AdvancedEventSelectors"]
-    fields = [
-        {each["Field"]: each.get("Equals") or each for each in one["FieldSelectors"]}
-        for one in selectors
-    ]
+    trails = {each["TrailARN"]: each for each in cloudtrail.describe_trails()["trailList"]}
+    trail, witness = trails[TRAIL], trails[WITNESS]
     insights = cloudtrail.get_insight_selectors(TrailName=TRAIL)["InsightSelectors"]
 
-    assert trail["TrailARN"] == TRAIL == single_account.outputs["TrailArn"]
+    assert single_account.outputs["TrailArn"] == TRAIL
     assert trail["IsMultiRegionTrail"]
     assert trail["IncludeGlobalServiceEvents"]
-    assert trail["LogFileValidationEnabled"]
-    assert trail["KmsKeyId"] == single_account.outputs["LogKeyArn"]
-    assert cloudtrail.get_trail_status(Name=TRAIL)["IsLogging"]
-    assert fields[0] == {"eventCategory": ["Management"]}  # reads too, and of every service
+    for each in (trail, witness):
+        assert each["LogFileValidationEnabled"]
+        assert each["KmsKeyId"] == single_account.outputs["LogKeyArn"]
+        assert cloudtrail.get_trail_status(Name=each["TrailARN"])["IsLogging"]
     assert {one["InsightType"] for one in insights} == {
         "ApiCallRateInsight",
         "ApiErrorRateInsight",
     }
-    # Deleting log files is logged, delivering them is not: that would be a loop.
-    assert "PutObject" not in fields[1]["eventName"]
-    assert "DeleteObject" in fields[1]["eventName"]
-    assert fields[1]["resources.ARN"]["StartsWith"] == [f"arn:aws:s3:::{BUCKETS[0]}/"]
+    everything, objects = _selectors(cloudtrail, TRAIL)
+    assert everything == {"eventCategory": ["Management"]}  # reads too, and of every service
     # The one switch that was given, and none that was not.
-    assert [one["resources.type"] for one in fields[2:]] == [["AWS::S3::Object"]]
-    assert fields[2]["resources.ARN"]["NotStartsWith"] == ["arn:aws:s3:::ctanalytics-"]
+    assert objects["resources.type"] == ["AWS::S3::Object"]
+    # What is done with log files is recorded by a trail that writes elsewhere: no loop, and who
+    # deletes the one bucket does not delete the record of it.
+    assert objects["resources.ARN"]["NotStartsWith"] == [f"arn:aws:s3:::{BUCKETS[0]}/"]
+    (log_files,) = _selectors(cloudtrail, WITNESS)
+    assert log_files["resources.ARN"]["StartsWith"] == [f"arn:aws:s3:::{BUCKETS[0]}/"]
+    assert set(log_files) == {"eventCategory", "resources.type", "resources.ARN"}
+    assert witness["S3BucketName"] == BUCKETS[2] != trail["S3BucketName"] == BUCKETS[0]
 
 
 @pytest.mark.parametrize("bucket", BUCKETS)
@@ -73,28 +74,26 @@ def test_every_bucket_is_private_versioned_encrypted_and_logged(
     assert policy["DenyPlainHttp"]["Action"] == "s3:*"
     assert deleting["Condition"] == {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}
     assert deleting["Principal"] == "*"
-    assert {
-        "s3:DeleteObjectVersion",
-        "s3:PutLifecycleConfiguration",
-        "s3:PutBucketVersioning",
-    } <= set(deleting["Action"])
+    assert {"s3:PutLifecycleConfiguration", "s3:PutBucketVersioning"} <= set(deleting["Action"])
     if "DenyDeletingButByNightly" in policy:
+        assert "Condition" not in policy["DenyDeletingVersions"]
+        assert policy["DenyDeletingVersions"]["Action"] == "s3:DeleteObjectVersion"
         condition = policy["DenyDeletingButByNightly"]["Condition"]
         role = f"arn:aws:iam::{ACCOUNT}:role/ctanalytics-nightly"
         assert condition["ArnNotEquals"] == {"aws:PrincipalArn": role}
     else:
-        assert "s3:DeleteObject" in deleting["Action"]
+        assert {"s3:DeleteObject", "s3:DeleteObjectVersion"} <= set(deleting["Action"])
 
 
 def test_log_files_are_locked_then_archived_then_expire(single_account: Stack) -> None:
     s3 = single_account.client("s3")
-    lock = s3.get_object_lock_configuration(Bucket=BUCKETS[0])["ObjectLockConfiguration"]
-    (rule,) = s3.get_bucket_lifecycle_configuration(Bucket=BUCKETS[0])["Rules"]
-
-    assert lock["Rule"]["DefaultRetention"]["Mode"] == "COMPLIANCE"
-    assert lock["Rule"]["DefaultRetention"]["Days"] == 365
-    assert rule["Transitions"] == [{"Days": 365, "StorageClass": "GLACIER"}]
-    assert rule["Expiration"] == {"Days": 2557}
+    for bucket in (BUCKETS[0], BUCKETS[2]):
+        lock = s3.get_object_lock_configuration(Bucket=bucket)["ObjectLockConfiguration"]
+        (rule,) = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+        assert lock["Rule"]["DefaultRetention"]["Mode"] == "COMPLIANCE"
+        assert lock["Rule"]["DefaultRetention"]["Days"] == 365
+        assert rule["Transitions"] == [{"Days": 365, "StorageClass": "GLACIER"}]
+        assert rule["Expiration"] == {"Days": 2557}
 
 
 def test_only_our_trail_may_write_to_bucket_and_key(single_account: Stack) -> None:
@@ -103,18 +102,18 @@ def test_only_our_trail_may_write_to_bucket_and_key(single_account: Stack) -> No
     bucket = _statements(s3.get_bucket_policy(Bucket=BUCKETS[0])["Policy"])
     policy = _statements(kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"])
 
-    for statement in (
-        bucket["CloudTrailChecks"],
-        bucket["CloudTrailDelivers"],
-        policy["CloudTrailEncrypts"],
-        policy["CloudTrailDescribes"],
-    ):
-        assert statement["Condition"]["StringEquals"]["aws:SourceArn"] == TRAIL
+    for name in ("CloudTrailChecks", "CloudTrailDelivers"):
+        assert bucket[name]["Condition"]["StringEquals"]["aws:SourceArn"] == TRAIL
+    for name in ("CloudTrailEncrypts", "CloudTrailDescribes"):
+        assert policy[name]["Condition"]["StringEquals"]["aws:SourceArn"] == [TRAIL, WITNESS]
     assert bucket["CloudTrailDelivers"]["Resource"] == [
         f"arn:aws:s3:::{BUCKETS[0]}/AWSLogs/{ACCOUNT}/*"
     ]
     assert policy["CloudTrailEncrypts"]["Condition"]["StringLike"] == {
-        "kms:EncryptionContext:aws:cloudtrail:arn": f"arn:aws:cloudtrail:*:{ACCOUNT}:trail/*"
+        "kms:EncryptionContext:aws:cloudtrail:arn": [
+            f"arn:aws:cloudtrail:*:{ACCOUNT}:trail/ctanalytics-trail",
+            WITNESS,
+        ]
     }
     assert kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"]
     # Whoever administers the key can't read with it, nor grant that to anybody.
@@ -284,6 +283,14 @@ def test_what_the_server_cannot_hold_is_listed_for_the_version_in_use() -> None:
     for entry in listed["unrepresented"]:
         assert set(entry) == {"api", "resource", "reason", "version"}
         assert entry["version"] == moto.__version__, "look again whether it is still so"
+
+
+def _selectors(cloudtrail: Any, trail: str) -> list[dict[str, Any]]:
+    found = cloudtrail.get_event_selectors(TrailName=trail)["AdvancedEventSelectors"]
+    return [
+        {each["Field"]: each.get("Equals") or each for each in one["FieldSelectors"]}
+        for one in found
+    ]
 
 
 def _statements(text: str) -> dict[str, dict[str, Any]]:
