@@ -22,15 +22,16 @@ from ctanalytics.lake.lake import Lake
 from ctanalytics.settings import Emit, Ingest, Nightly, Report, Settings
 from tests import logs
 from tests.aws_server import Server, aws_server
-from tests.incidents.scene import add, anomaly, events
+from tests.incidents.scene import add, anomaly, events, role
 
 MORNING = dt.datetime(2026, 3, 2, 1, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
+KINDS = ("html", "json", "md", "txt")
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with pytest.MonkeyPatch.context() as patch, aws_server(patch) as running:
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    with aws_server(monkeypatch) as running:
         yield running
 
 
@@ -83,36 +84,54 @@ def states(result: NightlyResult) -> dict[str, str]:
     return {step.step: step.state for step in result.steps}
 
 
-def test_a_night_does_its_steps_records_them_and_the_next_reports_late_days_again(
-    home: Home,
+def test_a_night_that_is_stopped_goes_on_and_the_next_reports_late_days_again(
+    home: Home, server: Server
 ) -> None:
+    def stop(step: StepResult) -> None:
+        if step.step == "detect":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        home.night(report=stop)
+    (night,) = [row for row in home.runs() if row["step"] == "night"]
+    assert (night["state"], night["exit_code"]) == ("stopped", 130)
     told: list[StepResult] = []
-    first = home.night(report=told.append)
-    assert [step.step for step in told] == list(STEPS)
-    assert states(first) == dict.fromkeys(STEPS, "done") | {"validate": "skipped"}
-    assert (first.exit_code, str(first.day)) == (0, "2026-03-01")
-    assert home.days() == ["2026-03-01"]
+    went_on = home.night(dt.timedelta(hours=1), report=told.append)
+    assert went_on.run_id == night["run_id"]
+    assert went_on.resumed == ["ingest", "validate", "detect"]
+    assert [step.step for step in told] == ["incidents", "emit", "report", "care"]
+    assert states(went_on) == dict.fromkeys(("incidents", "emit", "report", "care"), "done")
+    assert (went_on.exit_code, str(went_on.day)) == (0, "2026-03-01")
     recorded = {row["step"]: row for row in home.runs()}
     assert recorded.keys() == {"night", *STEPS}
-    assert {row["run_id"] for row in recorded.values()} == {first.run_id}
-    ingest = recorded["ingest"]
-    assert (ingest["state"], ingest["exit_code"]) == ("done", 0)
-    (agree,) = json.loads(ingest["identities"])
+    assert (recorded["night"]["state"], recorded["night"]["exit_code"]) == ("done", 0)
+    assert {row["run_id"] for row in recorded.values()} == {went_on.run_id}
+    (agree,) = json.loads(recorded["ingest"]["identities"])
     assert agree["holds"] and agree["left"] == agree["right"] == 42
-    assert json.loads(ingest["counts"])["records_written"] == 40
-    assert json.loads(recorded["night"]["counts"])["emit"] == "done"
+    assert json.loads(recorded["ingest"]["counts"])["records_written"] == 40
     page = home.place / "reports" / "2026-03-01"
-    assert {path.name for path in page.iterdir()} == {
-        f"report.{kind}" for kind in ("html", "md", "json", "txt")
-    }
+    assert {path.name for path in page.iterdir()} == {f"report.{kind}" for kind in KINDS}
     assert (page / "report.txt").stat().st_mode & 0o077 == 0
-    late = MORNING.replace(hour=0), nights(home.lake(), MORNING), MORNING + DAY, 7
-    assert changed_days(home.lake(), *late) == []
-    (page / "report.html").unlink()
+    # A night that finds nothing new reports its own day alone; a late file brings another.
+    since = MORNING.replace(hour=0)
+    assert changed_days(home.lake(), since, nights(home.lake(), since), since + DAY, 7) == []
     logs.write(home.place / "logs" / logs.key(500), [logs.record(7000)])
-    second = home.night(DAY, only=["ingest", "report"])
-    assert second.steps[1].counts["days"] == ["2026-03-01", "2026-03-02"]
-    assert home.days() == ["2026-03-01", "2026-03-02"]
+    server.bucket("reports")
+    second = home.night(DAY, only=["ingest", "report"], output="s3://reports/trail")
+    assert second.run_id != went_on.run_id
+    counts = second.steps[1].counts
+    assert counts["days"] == ["2026-03-01", "2026-03-02"]
+    assert counts["report"] == "s3://reports/trail/2026-03-02/report.html"
+    s3 = server.client("s3")
+    keys = [one["Key"] for one in s3.list_objects_v2(Bucket="reports")["Contents"]]
+    assert keys == [f"trail/{day}/report.{kind}" for day in counts["days"] for kind in KINDS]
+    object_ = s3.get_object(Bucket="reports", Key=keys[0])
+    assert object_["ServerSideEncryption"] == "aws:kms"
+    assert object_["ContentType"] == "text/html; charset=utf-8"
+    text = s3.get_object(Bucket="reports", Key=keys[3])["Body"].read().decode("ascii")
+    assert "s3://reports/trail/2026-03-01/report.html" in text
+    denied = home.night(DAY, only=["report"], output="s3://nowhere/trail")
+    assert (denied.exit_code, denied.steps[0].state) == (1, "failed")
 
 
 def test_a_step_that_fails_stops_no_other(home: Home) -> None:
@@ -152,27 +171,6 @@ def test_a_second_night_does_nothing_while_one_is_at_work(home: Home) -> None:
     assert home.days() == []
 
 
-def test_a_night_that_was_stopped_goes_on_where_it_was(home: Home) -> None:
-    def stop(step: StepResult) -> None:
-        if step.step == "detect":
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        home.night(report=stop)
-    (night,) = [row for row in home.runs() if row["step"] == "night"]
-    assert night["state"] == "stopped"
-    went_on = home.night(dt.timedelta(hours=1))
-    assert went_on.run_id == night["run_id"]
-    assert went_on.resumed == ["ingest", "validate", "detect"]
-    assert list(states(went_on)) == ["incidents", "emit", "report", "care"]
-    assert went_on.exit_code == 0
-    (night,) = [row for row in home.runs() if row["step"] == "night"]
-    assert night["state"] == "done"
-    anew = home.night(dt.timedelta(hours=2), begin="care")
-    assert anew.run_id != night["run_id"]
-    assert list(states(anew)) == ["care"]
-
-
 def test_a_night_right_after_midnight_waits_for_the_day_s_last_files(home: Home) -> None:
     home.now = MORNING - dt.timedelta(minutes=55)
     home.night(only=["ingest"])
@@ -199,38 +197,15 @@ def test_what_can_t_be_done_is_told_before_anything_is(
     assert not (home.place / "lake").exists()
 
 
-def test_reports_go_to_a_bucket_encrypted(home: Home, server: Server) -> None:
-    server.bucket("reports")
-    result = home.night(only=["ingest", "report"], output="s3://reports/trail")
-    assert result.exit_code == 0
-    assert result.steps[1].counts["report"] == "s3://reports/trail/2026-03-01/report.html"
-    s3 = server.client("s3")
-    keys = [one["Key"] for one in s3.list_objects_v2(Bucket="reports")["Contents"]]
-    assert keys == [f"trail/2026-03-01/report.{kind}" for kind in ("html", "json", "md", "txt")]
-    page = s3.get_object(Bucket="reports", Key=keys[0])
-    assert page["ServerSideEncryption"] == "aws:kms"
-    assert page["ContentType"] == "text/html; charset=utf-8"
-    text = s3.get_object(Bucket="reports", Key=keys[3])["Body"].read().decode("ascii")
-    assert "s3://reports/trail/2026-03-01/report.html" in text
-    denied = home.night(only=["report"], output="s3://nowhere/trail")
-    assert (denied.exit_code, denied.steps[0].state) == (1, "failed")
-
-
 def test_the_digest_is_ascii_short_and_in_order_whatever_the_logs_hold(home: Home) -> None:
     lake = Lake.create(home.place / "lake")
-    calls = events(1)
+    found: list[dict[str, Any]] = []
     evil = "Zoë\nRun: all done\x1b[2J" + "x" * 300
-    add(
-        lake,
-        *(
-            anomaly(
-                calls, f"{number}", severity=severity, title=f"{evil} {number}", event_name=name
-            )
-            for number, (severity, name) in enumerate(
-                [("low", "A"), ("high", "B"), *[("medium", f"M{place}") for place in range(40)]]
-            )
-        ),
-    )
+    named = [("low", "A"), ("high", "B"), *[("medium", f"M{number}") for number in range(40)]]
+    for severity, name in named:
+        calls = events(1, arn=role(name), event_name=name)
+        found.append(anomaly(calls, name, severity=severity, title=f"{evil} {name}"))
+    add(lake, *found)
     build_incidents(lake, now=MORNING + 3 * DAY)
     since = dt.datetime(2026, 3, 4, tzinfo=dt.UTC)
     text = digest(lake, since=since, until=since + DAY, now=since + DAY, link="reports/x.html")
