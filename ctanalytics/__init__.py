@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ctanalytics._version import __version__
 
 if TYPE_CHECKING:
+    from ctanalytics.app.backtest import BacktestResult, backtest
     from ctanalytics.app.bundle.create import BundleResult, bundle
     from ctanalytics.app.bundle.verify import VerifyResult, verify
     from ctanalytics.app.connect import ConnectResult, connect
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from ctanalytics.settings import Settings
 
 _HOMES = {
+    "BacktestResult": "app.backtest",
     "BundleResult": "app.bundle.create",
     "ConnectResult": "app.connect",
     "CtanalyticsError": "errors",
@@ -62,6 +64,7 @@ _HOMES = {
     "TimelineResult": "app.timeline",
     "ValidateResult": "app.validate",
     "VerifyResult": "app.bundle.verify",
+    "backtest": "app.backtest",
     "build_incidents": "app.incidents.build",
     "build_policy": "app.policy",
     "bundle": "app.bundle.create",
@@ -87,6 +90,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "BacktestResult",
     "BundleResult",
     "ConnectResult",
     "CtanalyticsError",
@@ -112,6 +116,7 @@ __all__ = [
     "ValidateResult",
     "VerifyResult",
     "__version__",
+    "backtest",
     "build_incidents",
     "build_policy",
     "bundle",

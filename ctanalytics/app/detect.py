@@ -23,6 +23,7 @@ from ctanalytics.engines.local import LocalExecutor
 from ctanalytics.errors import UsageError
 from ctanalytics.findings import ANOMALIES, MARKS, severity_rank
 from ctanalytics.lake.derived import Derived
+from ctanalytics.lake.kept_files import keep_newest
 from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.layout import TABLES
 from ctanalytics.settings import Settings
@@ -113,7 +114,7 @@ def run(
     now = _utc(now).replace(microsecond=0)
     # Held throughout: two runs that both see an anomaly as new would publish it twice.
     with lake.lease("detect"), lake.engine() as engine:
-        newest = _newest_event(engine, now)
+        newest = newest_event(engine, now)
         ready = _floor(now) - dt.timedelta(minutes=settings.watermark_minutes)
         logs_until = min(_floor(newest) + _MINUTE, ready) if newest else ready
         window, notes = _window(since, until, logs_until, settings)
@@ -179,7 +180,7 @@ def _window(
     return Window(start, end), notes
 
 
-def _newest_event(engine: Engine, now: dt.datetime) -> dt.datetime | None:
+def newest_event(engine: Engine, now: dt.datetime) -> dt.datetime | None:
     """When the newest event up to now happened; the last days are looked at first."""
     until = now + dt.timedelta(seconds=1)
     starts = [now - dt.timedelta(days=days) for days in _LOOK_BACK_DAYS]
@@ -211,6 +212,8 @@ def _remember(lake: Lake, derived: Derived, state: Sequence[Mapping[str, Any]]) 
         if "rows" in part:
             columns = TABLES[part["table"]].schema
             lake.append(part["table"], pa.Table.from_pylist(part["rows"], columns))
+        elif "file" in part:
+            keep_newest(lake.store, part["file"], part["content"])
 
 
 def _published(engine: Engine, found: pa.Table, run_of: Run) -> Published:

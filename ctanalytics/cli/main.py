@@ -18,6 +18,7 @@ from ctanalytics.cli import console
 from ctanalytics.cli.accounts import import_ as accounts_import
 from ctanalytics.cli.accounts import sync as accounts_sync
 from ctanalytics.cli.audit import audit
+from ctanalytics.cli.backtest import backtest
 from ctanalytics.cli.bundle import create as bundle_create
 from ctanalytics.cli.bundle import verify as bundle_verify
 from ctanalytics.cli.connect import connect
@@ -176,6 +177,7 @@ app.command("emit")(command(emit, role_of="emit_aws"))
 app.command("nightly")(command(nightly))
 app.command("watch")(command(watch))
 app.command("report")(command(report, role_of="lake_aws"))
+app.command("backtest")(command(backtest, role_of="lake_aws"))
 app.command("health")(command(health, role_of="lake_aws"))
 bundle_app.callback()(command(bundle_create.bundle))
 bundle_app.command("verify")(command(bundle_verify.verify))

@@ -31,6 +31,11 @@ class Replay:
     """`findings.ANOMALIES`, the newest revision of each."""
     budget: list[dict[str, Any]] = field(default_factory=list)
     """Rows of series_budget."""
+    expected: list[dict[str, Any]] = field(default_factory=list)
+    """By day and part of the budget: detector, part, day, theta, and how many false alarms the
+    calibration promises there (nominal)."""
+    tails: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """By kind of series and stratum: looks (days times windows), and how many had p < 0.01."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,8 @@ class DetectorResult:
     anomalies: pa.Table
     state: list[dict[str, Any]] = field(default_factory=list)
     """What a detector remembers; the app commits it. Manifests of files that `Context.derived` wrote,
-    and {"table": name, "rows": [...]} of tables that are appended to."""
+    {"table": name, "rows": [...]} of tables that are appended to, and {"file": path, "content": bytes}
+    of files of the lake."""
     notes: list[str] = field(default_factory=list)
     """What a person should know: too little history for account X until date Y, and the like."""
 

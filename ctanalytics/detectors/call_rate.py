@@ -66,6 +66,10 @@ def call_rate(context: Context, window: Window) -> DetectorResult:
     up = rates.thetas(context, every, settings.share_surge / 2, surges.LOOKS)
     down = rates.thetas(context, every, settings.share_stop, stops.LOOKS + drops.LOOKS)
     judged = {kind: surges.judge(history) for kind, history in histories.items()}
+    rates.promised(context, "call_rate", "surges", every, up, surges.LOOKS)
+    rates.promised(context, "call_rate", "stops and drops", every, down, stops.LOOKS + drops.LOOKS)
+    for kind, one in judged.items():
+        rates.tails(context, kind, one)
     found: list[_Found] = []
     gaps: list[tuple[History, Gap]] = []
     for kind, history in histories.items():
@@ -90,9 +94,9 @@ def call_rate(context: Context, window: Window) -> DetectorResult:
     notes = [*rates.history_notes(every[0]), *governed.notes]
     notes += _reviewed(context, judged, needed)
     rows, callers = [], []
-    for one in _standing(found, governed.stands):
-        raised = governed.raised.get(one.alarm.at.date(), 0.0)
-        row, caller = _row(context, replace(one, theta=one.theta + raised))
+    for alarm in _standing(found, governed.stands):
+        raised = governed.raised.get(alarm.alarm.at.date(), 0.0)
+        row, caller = _row(context, replace(alarm, theta=alarm.theta + raised))
         rows.append(row)
         callers.append(caller)
     rows = grouped(rows, callers) + [_gap(context, history, gap) for history, gap in gaps]

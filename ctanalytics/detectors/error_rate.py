@@ -38,6 +38,8 @@ def error_rate(context: Context, window: Window) -> DetectorResult:
     theta = rates.thetas(context, [history], share, surges.LOOKS)
     judged = surges.judge(history)
     could = _could_page(history)
+    rates.promised(context, "error_rate", "surges", [history], theta, surges.LOOKS)
+    rates.tails(context, "errors", judged)
     found = [one for one in surges.find(judged, theta) if could[one.series]]
     dates = rates.judged_dates(history)
     alarms = [

@@ -11,7 +11,7 @@ import numpy as np
 
 from ctanalytics.detectors.base import Context, Window
 from ctanalytics.detectors.calendars import Calendars, calendars_of
-from ctanalytics.detectors.confirmed import confirmed_in
+from ctanalytics.detectors.confirmed import Confirmed, confirmed_in
 from ctanalytics.detectors.expectation import Expected, Expecting, Past
 from ctanalytics.detectors.logged import Logged
 from ctanalytics.detectors.peaks import peaks
@@ -169,7 +169,8 @@ def load(context: Context, window: Window, kind: str, *, with_peaks: bool = True
     start = midnight - dt.timedelta(days=AXIS_DAYS)
     axis = Axis(start, -((start - window.until) // dt.timedelta(days=1)))
     calendars = calendars_of(context.engine, context.settings.calendars)
-    confirmed = confirmed_in(context.engine)
+    # Whoever lives through a past knows nothing of what people said of it later.
+    confirmed = confirmed_in(context.engine) if context.replay is None else Confirmed([])
     state = State(context.engine, context.derived, calendars, window.until, confirmed)
     days = state.days(kind, axis)
     if with_peaks:

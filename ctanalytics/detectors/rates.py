@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,7 +21,7 @@ from ctanalytics.detectors.history import History
 from ctanalytics.detectors.insight import Share
 from ctanalytics.detectors.series import DAY, WARM_DAYS, Floats
 from ctanalytics.detectors.stops import Stop
-from ctanalytics.detectors.surges import Surge
+from ctanalytics.detectors.surges import BURSTS, Judged, Surge
 from ctanalytics.findings import ANOMALIES, anomaly_id, series_key
 
 LEAST_THETA: Final = 3.0
@@ -33,6 +34,7 @@ _EVIDENCE: Final = 100
 _CHART_POINTS: Final = 288
 _CHART_MINUTES: Final = 5
 _MOST_HOLES: Final = 5
+_RARE: Final = 0.01
 _MANAGEMENT: Final = "coalesce(management_event, event_category = 'Management', true)"
 _CONDITIONS: Final = {
     "writes": (_MANAGEMENT, "read_only = false"),
@@ -66,6 +68,52 @@ def thetas(context: Context, histories: Sequence[History], share: float, looks: 
             for day in days
         ]
     )
+
+
+def promised(
+    context: Context,
+    detector: str,
+    part: str,
+    histories: Sequence[History],
+    theta: Floats,
+    looks: int,
+) -> None:
+    """Note for a backtest how many false alarms the thresholds of some days promise."""
+    if context.replay is None:
+        return
+    for date, day, value in zip(
+        judged_dates(histories[0]),
+        range(histories[0].first_day, histories[0].axis.days),
+        theta.tolist(),
+        strict=True,
+    ):
+        nominal = looks * sum(history.active(day) for history in histories) * 10.0**-value
+        context.replay.expected.append(
+            {
+                "detector": detector,
+                "part": part,
+                "day": date,
+                "theta": round(value, 6),
+                "nominal": round(nominal, 6),
+            }
+        )
+
+
+def tails(context: Context, kind: str, judged: Judged) -> None:
+    """Note for a backtest how many looks of each stratum are rarer than one in a hundred."""
+    if context.replay is None:
+        return
+    history, seen = judged.history, context.replay.tails
+    for day in range(history.first_day, history.axis.days):
+        burst = judged.strata[day - history.first_day][1]
+        rare = judged.looks(day) > -math.log10(_RARE)
+        for stratum, name in enumerate(BURSTS):
+            members = judged.is_known(day) & (burst == stratum)
+            looks, below = seen.get(f"{kind}, {name}", (0, 0))
+            seen[f"{kind}, {name}"] = (
+                looks + int(members.sum()) * len(rare),
+                below + int(rare[:, members].sum()),
+            )
 
 
 def judged_dates(history: History) -> list[dt.date]:

@@ -31,6 +31,14 @@ from ctanalytics.detectors.series import (
 
 WINDOWS: Final = SURGE_WINDOWS
 LOOKS: Final = len(WINDOWS)
+BURSTS: Final = (
+    "under 8 calls in 15 minutes",
+    "8 to 29",
+    "30 to 119",
+    "120 and more",
+)
+"""The coarse strata, by the most calls of 28 days."""
+
 _LEAST_SPREAD: Final = 0.3
 _PROVISIONAL_DAYS: Final = 14
 _PROVISIONAL_MARGIN: Final = 0.5
@@ -95,6 +103,16 @@ class Judged:
         """(series, days) of each day, over all windows; 1 where nothing could page."""
         found: Floats = np.minimum(LOOKS * 10.0 ** -self.scores.max(axis=0), 1.0)
         return found
+
+    def looks(self, day: int) -> Floats:
+        """(windows, series) -log10 p of a day's largest deviations, whether or not they could page."""
+        strata = self.strata[day - self.history.first_day]
+        return np.stack(
+            [
+                self.nulls(window, day).surprise(own.u[:, day - own.first], strata)
+                for window, own in self.own.items()
+            ]
+        )
 
     def is_known(self, day: int) -> Bools:
         """(series,) whether a day was judged at all: there is a record, and no hole in the logs."""

@@ -59,6 +59,8 @@ class Derived:
     """
 
     lake: Lake | None = None
+    is_read_only: bool = False
+    """Keep what is made in memory, and write nothing."""
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
     _made: dict[Key, Made] = field(default_factory=dict)
     _sources: dict[dt.date, str] = field(default_factory=dict)
@@ -66,10 +68,11 @@ class Derived:
     _pending: dict[Key, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, lake: Lake) -> Derived:
+    def open(cls, lake: Lake, *, is_read_only: bool = False) -> Derived:
         """Look at which files the tables have now."""
-        found = cls(lake, {name: maintenance.snapshot(lake, name) for name in layout.DERIVED})
-        for table, seen in found.snapshots.items():
+        snapshots = {name: maintenance.snapshot(lake, name) for name in layout.DERIVED}
+        found = cls(lake, is_read_only, snapshots)
+        for table, seen in snapshots.items():
             for file in seen.files:
                 match = _NAME.fullmatch(file.path)
                 if match:
@@ -111,8 +114,8 @@ class Derived:
         content = hashlib.sha256(data).hexdigest()[:16]
         name = f"{kind}-{inputs}-{content}-{uuid.uuid4().hex[:8]}.parquet"
         path = f"{layout.PARTITION}={date.isoformat()}/{name}"
-        if self.lake is not None:
-            self.lake.store.write(f"{layout.table_path(table)}/{path}", data)
+        if self._writes is not None:
+            self._writes.store.write(f"{layout.table_path(table)}/{path}", data)
         self._made[key] = Made(path, inputs, content)
         self._rows[key] = rows.select(wanted.names).cast(wanted)
         self._pending[key] = {
@@ -146,8 +149,8 @@ class Derived:
         return [(key[1], self._rows[key]) for key in keys]
 
     def forget_rows(self, table: str, before: dt.date) -> None:
-        """Let go of the memory of older rows of a table; they can be read again, if there is a lake."""
-        if self.lake is not None:
+        """Let go of the memory of older rows of a table that can be read again."""
+        if self._writes is not None:
             for key in [one for one in self._rows if one[0] == table and one[1] < before]:
                 if self._made[key].path:
                     del self._rows[key]
@@ -159,10 +162,14 @@ class Derived:
         with self.lake.store.open_parquet(f"{layout.table_path(table)}/{made.path}") as file:
             return file.read().cast(layout.TABLES[table].file_schema())
 
+    @property
+    def _writes(self) -> Lake | None:
+        return None if self.is_read_only else self.lake
+
     def take(self) -> list[dict[str, Any]]:
         """Return the manifests of what was put since the last time, for `commit`."""
         found, self._pending = list(self._pending.values()), {}
-        return found if self.lake is not None else []
+        return found if self._writes is not None else []
 
     def commit(self, manifests: Sequence[Mapping[str, Any]]) -> bool:
         """Make files part of their tables, in place of those of the same dates and kinds.
@@ -171,7 +178,7 @@ class Derived:
             False when somebody else has changed a table since it was looked at; then the files
             stay out of it, and a later run makes them anew.
         """
-        if self.lake is None:
+        if self._writes is None:
             return True
         by_table: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
         for manifest in manifests:
@@ -182,8 +189,8 @@ class Derived:
             fresh = {(manifest["date"], manifest["kind"]) for manifest in members}
             removes = [file.path for file in seen.files if _is_replaced(file.path, fresh)]
             adds = [manifest["add"] for manifest in members]
-            if maintenance.replace(self.lake, seen, removes, adds, why="state", loses_rows=True):
-                self.snapshots[table] = maintenance.snapshot(self.lake, table)
+            if maintenance.replace(self._writes, seen, removes, adds, why="state", loses_rows=True):
+                self.snapshots[table] = maintenance.snapshot(self._writes, table)
             else:
                 whole = False
         return whole

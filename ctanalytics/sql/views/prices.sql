@@ -16,5 +16,12 @@ from (
             100000,
             '2026-11-24',
             'aws.amazon.com/cloudtrail/pricing: additional copies of management events'
+        ),
+        (
+            'insights, management event analysed',
+            0.35,
+            100000,
+            '2026-11-28',
+            'as third parties quote aws.amazon.com/cloudtrail/pricing; per event and insight type'
         )
 ) as listed(item, usd, per, as_of, source)

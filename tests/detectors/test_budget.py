@@ -1,0 +1,147 @@
+"""The governor of thresholds, the lists of what is worth a look, and groups."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ctanalytics.detectors.base import Context, Replay
+from ctanalytics.detectors.budget import STEP, Alarm, Governed, govern
+from ctanalytics.detectors.groups import grouped, main_caller
+from ctanalytics.detectors.insight import Share
+from ctanalytics.detectors.review import q_values
+from ctanalytics.engines.duckdb import Engine
+from ctanalytics.engines.local import LocalExecutor
+from ctanalytics.findings import ANOMALIES
+from ctanalytics.settings import Detect
+
+DAY = dt.date(2026, 3, 2)
+DATES = [DAY + dt.timedelta(days=step) for step in range(20)]
+ALLOWED = 7.0 * 0.5 * 2
+"""Alarms in 14 days, at the default budget and half of it."""
+
+
+def at(day: int, hour: int = 12) -> dt.datetime:
+    return dt.datetime.combine(DAY, dt.time(), dt.UTC) + dt.timedelta(days=day, hours=hour)
+
+
+def governed(
+    alarms: list[Alarm], budget: list[dict[str, Any]] | None = None, **settings: Any
+) -> Governed:
+    replay = Replay(ANOMALIES.empty_table(), budget or [])
+    context = Context(Engine({}), LocalExecutor(1), Detect(**settings), at(30), replay=replay)
+    return govern(context, "call_rate", 0.5, DATES, alarms)
+
+
+def storm(count: int, day: int, margin: float = 0.1) -> list[Alarm]:
+    return [Alarm(at(day), margin) for _ in range(count)]
+
+
+def test_within_twice_the_budget_nothing_is_raised() -> None:
+    found = governed(storm(int(2 * ALLOWED), 3))
+    assert set(found.raised.values()) == {0.0}
+    assert all(found.stands)
+    assert not found.notes
+
+
+def test_beyond_it_the_threshold_rises_day_by_day_and_stays() -> None:
+    found = governed(storm(int(2 * ALLOWED) + 1, 3))
+    raised = [found.raised[date] for date in DATES]
+    assert raised[:4] == [0.0] * 4
+    assert raised[4:18] == [STEP * step for step in range(1, 15)]
+    # Fourteen days later the storm is out of sight: it rises no further, and does not fall.
+    assert raised[18:] == [STEP * 14] * 2
+    assert "governor_since" in found.notes[0]
+
+
+def test_weak_alarms_are_kept_back_and_strong_ones_stand() -> None:
+    found = governed([*storm(20, 3), Alarm(at(6), 0.5), Alarm(at(6), 1.5)])
+    assert found.stands[-2:] == [False, True]
+
+
+def test_what_was_decided_for_a_day_stays() -> None:
+    known = [{"detector": "call_rate", "day": DATES[2], "raised": 3}]
+    found = governed([], known)
+    assert [found.raised[date] for date in DATES[:4]] == [0.0, 0.0, 3 * STEP, 3 * STEP]
+    assert DATES[2] not in {row["day"] for row in found.decided}
+    later = governed([], known, governor_since=DATES[3].isoformat())
+    assert set(later.raised.values()) == {0.0}
+
+
+def test_another_detector_is_not_its_business() -> None:
+    found = governed([], [{"detector": "error_rate", "day": DATES[2], "raised": 3}])
+    assert set(found.raised.values()) == {0.0}
+
+
+def test_the_governor_can_be_switched_off() -> None:
+    found = governed(storm(99, 3), governor=False)
+    assert all(found.stands)
+    assert found.decided == []
+
+
+@pytest.mark.parametrize(
+    ("p", "q"),
+    [
+        pytest.param([0.01, 0.02, 0.03, 0.04], [0.04] * 4, id="all-alike"),
+        pytest.param([0.5, 0.001, 0.9, 0.04], [2 / 3, 0.004, 0.9, 0.08], id="in-their-order"),
+        pytest.param([1.0, 1.0], [1.0, 1.0], id="never-above-one"),
+    ],
+)
+def test_q_values_are_those_of_benjamini_and_hochberg(p: list[float], q: list[float]) -> None:
+    assert q_values(np.array(p)).tolist() == pytest.approx(q)
+
+
+def row(name: str, start: int, end: int, **columns: Any) -> dict[str, Any]:
+    return {
+        "anomaly_id": name,
+        "account_id": "111122223333",
+        "event_source": "ec2.amazonaws.com",
+        "error_code": None,
+        "started_at": at(0, 0) + dt.timedelta(minutes=start),
+        "ended_at": at(0, 0) + dt.timedelta(minutes=end),
+        "evidence": json.dumps({"events": 3}),
+    } | columns
+
+
+def groups(*rows: tuple[dict[str, Any], str | None]) -> list[str]:
+    found = grouped([one for one, _ in rows], [caller for _, caller in rows])
+    return [json.loads(one["evidence"])["group_id"] for one in found]
+
+
+def test_one_caller_at_one_time_is_one_group() -> None:
+    made = groups(
+        (row("a", 0, 10), "arn:x"), (row("b", 35, 50), "arn:x"), (row("c", 90, 99), "arn:x")
+    )
+    assert made == ["a", "a", "c"]
+
+
+def test_other_accounts_and_other_callers_are_other_groups() -> None:
+    made = groups(
+        (row("a", 0, 10), "arn:x"),
+        (row("b", 0, 10, account_id="444455556666"), "arn:x"),
+        (row("c", 0, 10), "arn:y"),
+        (row("d", 0, 10), None),
+    )
+    assert made == ["a", "b", "c", "d"]
+
+
+def test_groups_join_by_caller_and_by_fault_and_one_that_goes_on_takes_all_that_follows() -> None:
+    denied = {"error_code": "AccessDenied"}
+    made = groups(
+        (row("b", 5, 10, **denied), None),
+        (row("a", 0, 0, ended_at=None, **denied), "arn:x"),
+        (row("c", 900, 910), "arn:x"),
+    )
+    assert made == ["a", "a", "a"]
+
+
+def test_the_main_caller_made_half_of_what_is_more_than_usual() -> None:
+    shares = [Share("arn:x", 60, 10), Share("arn:y", 90, 60), Share("arn:z", 10, 50)]
+    assert main_caller(shares) == "arn:x"
+    assert (
+        main_caller([Share("arn:x", 30, 10), Share("arn:y", 40, 20), Share("arn:z", 9, 0)]) is None
+    )
