@@ -138,7 +138,9 @@ def _asked(
         f"create view subject_events as {_scope(case, 'select session_id from derived_credentials')}"
     )
     # Questions to the whole lake may ask which events are the case's.
-    case.source.register("subject_events", own.sql("select event_id, shared_event_id from subject_events"))
+    case.source.register(
+        "subject_events", own.sql("select event_id, shared_event_id from subject_events")
+    )
     listed = ", ".join(sql_text(one) for one in derived[:_SHOWN_CREDENTIALS])
     accounts, regions = places(own)
     return Asked(

@@ -31,6 +31,27 @@ def anomalies(asked: Asked) -> Part:
     return Part("anomalies", "Anomalies", (sentence,), (table("anomalies", "Anomalies", rows),))
 
 
+def config(asked: Asked) -> Part:
+    """What AWS Config recorded of the changes that the case's calls made."""
+    title = "Changes that AWS Config recorded"
+    if not asked.lake.tables["config_items"].files:
+        return Part(
+            "config",
+            title,
+            absent="The lake has no items of AWS Config: ingest ConfigHistory or ConfigSnapshot files.",
+        )
+    rows = asked.rows_of("config", "config", "Recorded changes that these calls explain")
+    sentence = (
+        f"{counted(len(rows), 'recorded change')} that calls of this case explain best; "
+        "`ctanalytics timeline RESOURCE` shows what differs."
+        if rows
+        else "No recorded change is explained by calls of this case."
+    )
+    return Part(
+        "config", title, (sentence,), (table("config", "Recorded changes, the oldest first", rows),)
+    )
+
+
 def gaps(asked: Asked) -> Part:
     """Where the logs of the subject's accounts and regions are not whole, or not vouched for."""
     files = asked.rows_of("gaps", "files", "Verdicts on the files of these events")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ctanalytics.app.investigate_evidence import anomalies, gaps
+from ctanalytics.app.investigate_evidence import anomalies, config, gaps
 from ctanalytics.app.investigate_subject import Subject
 from ctanalytics.app.investigate_tables import counted, query, table
 from ctanalytics.app.investigate_tactics import tactics
@@ -71,6 +71,7 @@ def parts(asked: Asked) -> tuple[Part, ...]:
             _sessions,
             _persistence,
             _touched,
+            config,
             _denied,
             _first_seen,
             _networks,
@@ -88,9 +89,13 @@ def _with_queries(asked: Asked, part: Part) -> Part:
 def _timeline(asked: Asked) -> Part:
     hours = asked.rows_of("timeline", "hours", "Calls in each hour")
     steps = asked.rows_of("timeline", "timeline", "What was done, step by step")
-    sentence = "Calls of one API with one credential, address and outcome are one step while they follow each other within ten minutes."
-    if steps and steps[0]["found"] > len(steps):
-        sentence += " The weightiest steps are shown: sensitive calls, writes, refusals, rare APIs."
+    found = steps[0]["found"] if steps else 0
+    sentence = (
+        f"{counted(found, 'step')}: calls of one API with one credential, address and outcome are one "
+        "while they follow each other within ten minutes."
+    )
+    if found > len(steps):
+        sentence += " The weightiest are shown: sensitive calls, writes, refusals, rare APIs."
     return Part(
         "timeline",
         "Timeline",
@@ -279,8 +284,8 @@ def _first_seen(asked: Asked) -> Part:
         history_date=since.date(),
     )
     sentence = (
-        "New for a principal that had been at work for a day or more; the past is what the lake has of "
-        f"the {HISTORY.days} days before the span."
+        f"{counted(rows[0]['found'], 'thing was', 'things were')} new for a principal that had been at "
+        f"work for a day or more; its past is what the lake has of {HISTORY.days} days before the span."
         if rows
         else f"Nothing was new for these principals against the {HISTORY.days} days before, as far as the lake reaches."
     )

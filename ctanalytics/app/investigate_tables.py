@@ -154,6 +154,17 @@ COLUMNS: Final[Mapping[str, tuple[Column, ...]]] = {
         _LAST,
         _EVENT,
     ),
+    "config": (
+        Column("capture_time", "Recorded", "time"),
+        Column("resource", "Resource", "code"),
+        Column("resource_type", "Type", "code"),
+        Column("change", "Change", "text"),
+        Column("event_name", "By", "code"),
+        Column("confidence", "Confidence", "text"),
+        _ACCOUNT,
+        Column("principal", "As", "code"),
+        _EVENT,
+    ),
     "anomalies": (
         Column("severity", "Severity", "text"),
         Column("started_at", "From", "time"),

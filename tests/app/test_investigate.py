@@ -16,6 +16,7 @@ from ctanalytics import settings
 from ctanalytics.app import investigate_subject as subjects
 from ctanalytics.app.investigate import InvestigateResult, investigate
 from ctanalytics.errors import CtanalyticsError, UsageError
+from ctanalytics.lake import layout
 from ctanalytics.lake.lake import Lake
 from ctanalytics.records.directory import ACCOUNT_DIRECTORY
 from tests import logs
@@ -241,6 +242,26 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Lake.open(folder / "lake").append(
         "account_directory", pa.Table.from_pylist([named], ACCOUNT_DIRECTORY)
     )
+    # Each of the two states is a change of the bucket; before the second nobody called.
+    seen = [
+        {
+            "capture_time": NIGHT + dt.timedelta(minutes=minutes),
+            "account_id": DEV,
+            "aws_region": "eu-west-1",
+            "resource_type": "AWS::S3::Bucket",
+            "resource_id": "pay-records",
+            "resource_name": "pay-records",
+            "arn": "arn:aws:s3:::pay-records",
+            "status": "OK",
+            "state_id": str(minutes),
+            "state_hash": str(minutes),
+            "item_id": f"item-{minutes}",
+        }
+        for minutes in (-600, 24, 300)
+    ]
+    Lake.open(folder / "lake").append(
+        "config_items", pa.Table.from_pylist(seen, layout.TABLES["config_items"].schema)
+    )
     return folder
 
 
@@ -303,6 +324,8 @@ def test_created_changed_and_read_are_told_apart(of_key: InvestigateResult) -> N
     }  # fmt: skip
     assert "pay-records" in {row["resource"] for row in rows(of_key, "resources", "changed")}
     assert [row["calls"] for row in rows(of_key, "resources", "read")] == [1]
+    (recorded,) = rows(of_key, "config", "config")
+    assert (recorded["event_name"], recorded["item_id"]) == ("PutBucketPolicy", "item-24")
 
 
 def test_probes_news_neighbours_and_lanes(of_key: InvestigateResult) -> None:
@@ -341,6 +364,7 @@ SHOWN = {
     "What these principals did for the first time": ("first_seen", "first_seen"),
     "Networks of the calls": ("networks", "networks"),
     "What else came from these addresses": ("networks", "shared_addresses"),
+    "Recorded changes that these calls explain": ("config", "config"),
     "Verdicts on the files of these events": ("gaps", "files"),
 }
 

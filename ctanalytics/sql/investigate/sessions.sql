@@ -1,8 +1,8 @@
 -- Every credential in the case: those that the subject used, and those that came of them through
 -- AssumeRole and its kin or CreateAccessKey, also where nobody used them.
 -- grain:  session_id
--- reads:  subject_events, sessions, role_chains, account_directory
--- params: rows
+-- reads:  subject_events, events, sessions, role_chains, account_directory
+-- params: since, until (UTC, half-open), rows
 -- units:  times UTC; calls, writes, denied_calls: counts; hop: hand-overs from the head of its chain;
 -- issued_by: the API that gave it out
 with used as (
@@ -43,7 +43,7 @@ issued as (
         event_name as issued_by,
         event_id as issue_event_id,
         event_time as issued_at,
-        session_id as parent_session_id,
+        coalesce(access_key_id, credential_id) as parent_session_id,
         null as hop,
         account_id,
         coalesce(
@@ -51,10 +51,19 @@ issued as (
             identity_arn
         ) as identity_arn,
         false as is_cross_account
-    from subject_events
-    where event_source = 'iam.amazonaws.com'
+    from events
+    where event_date >= $since_date
+      and event_date <= $until_date
+      and event_time >= $since
+      and event_time < $until
+      and event_source = 'iam.amazonaws.com'
       and event_name = 'CreateAccessKey'
       and not is_error
+      and (
+          event_id in (select subject_events.event_id from subject_events)
+          or regexp_extract(response_elements, '"accessKeyId"\s*:\s*"([A-Za-z0-9]+)"', 1)
+          in (select used.session_id from used)
+      )
       and regexp_matches(response_elements, '"accessKeyId"\s*:\s*"[A-Za-z0-9]+"')
 ),
 credentials as (
