@@ -42,6 +42,7 @@ def emit(
     since: dt.datetime | None = None,
     include_backfill: bool | None = None,
     retry: bool = False,
+    went_well: bool = True,
     dry_run: bool = False,
     now: dt.datetime | None = None,
     stdout: TextIO | None = None,
@@ -53,6 +54,7 @@ def emit(
         min_severity: the least severe to send; else that of the settings.
         since: only what was detected from this time on.
         include_backfill: also send what ended long before it was detected.
+        went_well: whether what came before in the same night did not fail; a target may say so.
         retry: also offer what a target refused so often that it was given up.
         dry_run: say what would be sent, and neither send nor record anything.
         stdout: what the target stdout writes to; else the process's own.
@@ -79,6 +81,7 @@ def emit(
         min_severity=min_severity or "",
         include_backfill=include_backfill,
         retry=retry,
+        went_well=went_well,
     )
     if dry_run:
         return EmitResult([run.preview(target) for target in chosen])

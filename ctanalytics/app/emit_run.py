@@ -73,6 +73,7 @@ class EmitRun:
     min_severity: str = ""
     include_backfill: bool | None = None
     retry: bool = False
+    went_well: bool = True
 
     def to(self, target: Target) -> tuple[TargetResult, CtanalyticsError | None]:
         """Send to one target; an error of the target is no error of the others."""
@@ -189,7 +190,12 @@ class EmitRun:
         return frozenset(engine.run("emit/members")["anomaly_id"].to_pylist())
 
     def _run(self, engine: Engine) -> Run:
-        return Run(self.now, self._lag_minutes(engine), has_incidents=bool(self._members(engine)))
+        return Run(
+            self.now,
+            self._lag_minutes(engine),
+            has_incidents=bool(self._members(engine)),
+            went_well=self.went_well,
+        )
 
     def _lag_minutes(self, engine: Engine) -> float | None:
         """How old the newest event is; the last days are looked at first."""

@@ -211,6 +211,8 @@ class Run:
     """Age of the newest event in the lake; None when there is none of late."""
     has_incidents: bool = False
     """The lake has incidents: a target may say that none is new."""
+    went_well: bool = True
+    """What came before in the same night did not fail: a target may count the night as a success."""
 
 
 class Emitter(Protocol):

@@ -100,7 +100,7 @@ class CloudWatch:
     def finish(self, run: Run) -> None:
         """Report that the run ended, how old the lake is, and zeros, so that alarms have data."""
         datums = [_datum(*metric, 0) for metric in _zeros(run)]
-        datums.append(_datum("RunSucceeded", (), 1))
+        datums.append(_datum("RunSucceeded", (), int(run.went_well)))
         if run.lake_lag_minutes is not None:
             datums.append(_datum("LakeLagMinutes", (), run.lake_lag_minutes, unit="None"))
         for attempt in range(1, amazon.ATTEMPTS):

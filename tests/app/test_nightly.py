@@ -22,6 +22,7 @@ from ctanalytics.lake.lake import Lake
 from ctanalytics.settings import Emit, Ingest, Nightly, Report, Settings
 from tests import logs
 from tests.aws_server import Server, aws_server
+from tests.emitters.test_cloudwatch import NAMESPACE, sums
 from tests.incidents.scene import add, anomaly, events, role
 
 MORNING = dt.datetime(2026, 3, 2, 1, tzinfo=dt.UTC)
@@ -134,7 +135,7 @@ def test_a_night_that_is_stopped_goes_on_and_the_next_reports_late_days_again(
     assert (denied.exit_code, denied.steps[0].state) == (1, "failed")
 
 
-def test_a_step_that_fails_stops_no_other(home: Home) -> None:
+def test_a_step_that_fails_stops_no_other_and_is_told(home: Home, server: Server) -> None:
     targets = Emit(targets=["sns:arn:aws:sns:nowhere"])
     settings = home.settings(
         sources=[str(home.place / "logs"), str(home.place / "none")],
@@ -160,6 +161,13 @@ def test_a_step_that_fails_stops_no_other(home: Home) -> None:
     assert "Run: emit failed: " in text
     alone = home.night(settings=settings, only=["emit"])
     assert (alone.state, alone.exit_code) == ("failed", 1)
+    told = Emit(targets=[f"cloudwatch:{NAMESPACE}"])
+    no_logs = home.settings(sources=[str(home.place / "none")], emit=told)
+    assert states(home.night(settings=no_logs, only=["ingest", "emit"])) == {
+        "ingest": "failed",
+        "emit": "done",
+    }
+    assert sums(server, "RunSucceeded") == {(): 0}
 
 
 def test_a_second_night_does_nothing_while_one_is_at_work(home: Home) -> None:

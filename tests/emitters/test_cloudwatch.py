@@ -104,9 +104,10 @@ def test_a_quiet_run_leaves_zeros_success_and_the_lakes_age(server: Server) -> N
     assert sums(server, "LakeLagMinutes") == {(): 17.5}
 
 
-def test_an_empty_lake_has_no_age(server: Server) -> None:
-    emitter().finish(Run(NOW, None))
+def test_an_empty_lake_has_no_age_and_a_failed_night_no_success(server: Server) -> None:
+    emitter().finish(Run(NOW, None, went_well=False))
     assert sums(server, "LakeLagMinutes") == {}
+    assert sums(server, "RunSucceeded") == {(): 0}
 
 
 def test_a_call_holds_a_thousand_metrics_and_the_sums_add_up(server: Server) -> None:

@@ -154,7 +154,8 @@ def _run(
     state = "failed"
     try:
         for name in names:
-            steps.append(_step(night, name, record, now))
+            failed = tuple(step.step for step in steps if step.state == "failed")
+            steps.append(_step(dataclasses.replace(night, failed=failed), name, record, now))
             if report:
                 report(steps[-1])
         state = NightlyResult(run_id, night.day.date(), steps).state

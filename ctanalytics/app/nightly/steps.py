@@ -40,6 +40,8 @@ class Night:
     """Where reports go: a folder or s3://bucket/prefix."""
     before: list[Past]
     """The nights before, the newest first."""
+    failed: tuple[str, ...] = ()
+    """Steps of this night that failed."""
 
 
 def _ingest(night: Night) -> StepResult:
@@ -144,7 +146,7 @@ def _incidents(night: Night) -> StepResult:
 def _emit(night: Night) -> StepResult:
     if not night.settings.emit.targets:
         return StepResult("emit", "skipped", notes=["emit.targets names none"])
-    found = emit(night.lake, settings=night.settings, now=night.now)
+    found = emit(night.lake, settings=night.settings, now=night.now, went_well=not night.failed)
     targets = [dataclasses.asdict(one) for one in found.targets]
     counts = {name: sum(one[name] for one in targets) for name in ("sent", "suppressed", "failed")}
     reasons = [f"{one['target']}: {one['reason']}" for one in targets if one["reason"]]
