@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ctanalytics.app.bundle.verify import VerifyResult, verify
     from ctanalytics.app.connect import ConnectResult, connect
     from ctanalytics.app.detect import DetectResult, detect
-    from ctanalytics.app.emit import EmitResult, emit
+    from ctanalytics.app.emit import EmitResult, emit, send_test
     from ctanalytics.app.explain import ExplainResult, explain
     from ctanalytics.app.forget import ForgetResult, forget
     from ctanalytics.app.health import HealthResult, health
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ctanalytics.app.simulate import SimulateResult, simulate
     from ctanalytics.app.timeline import TimelineResult, timeline
     from ctanalytics.app.validate import ValidateResult, validate
+    from ctanalytics.app.watch import WatchRound, watch
     from ctanalytics.errors import CtanalyticsError
     from ctanalytics.lake.decode import Decoded, decode
     from ctanalytics.lake.lake import Lake
@@ -64,6 +65,7 @@ _HOMES = {
     "TimelineResult": "app.timeline",
     "ValidateResult": "app.validate",
     "VerifyResult": "app.bundle.verify",
+    "WatchRound": "app.watch",
     "backtest": "app.backtest",
     "build_incidents": "app.incidents.build",
     "build_policy": "app.policy",
@@ -82,11 +84,13 @@ _HOMES = {
     "nightly": "app.nightly.run",
     "query": "app.query",
     "report": "app.report",
+    "send_test": "app.emit",
     "show": "app.show",
     "simulate": "app.simulate",
     "timeline": "app.timeline",
     "validate": "app.validate",
     "verify": "app.bundle.verify",
+    "watch": "app.watch",
 }
 
 __all__ = [
@@ -115,6 +119,7 @@ __all__ = [
     "TimelineResult",
     "ValidateResult",
     "VerifyResult",
+    "WatchRound",
     "__version__",
     "backtest",
     "build_incidents",
@@ -134,11 +139,13 @@ __all__ = [
     "nightly",
     "query",
     "report",
+    "send_test",
     "show",
     "simulate",
     "timeline",
     "validate",
     "verify",
+    "watch",
 ]
 
 

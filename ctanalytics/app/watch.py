@@ -24,7 +24,7 @@ Clock = Callable[[], dt.datetime]
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class WatchRound:
     """What one round came to."""
 
     number: int
@@ -47,7 +47,7 @@ def watch(
     every_seconds: float | None = None,
     clock: Clock = lambda: dt.datetime.now(dt.UTC),
     pause: Callable[[float], None] = time.sleep,
-) -> Generator[Round]:
+) -> Generator[WatchRound]:
     """Bring in new logs, run rules and rate detectors, and send alerts, until the iterator is closed.
 
     Each round judges the last hours again (`watch.hours`), because log files come late. A step that
@@ -80,7 +80,7 @@ def watch(
                 steps = [_step(name, lake, settings, clock()) for name in _STEPS]
         except LakeBusy:
             pass  # a night is at work, or another watch
-        yield Round(number, began, steps, round(time.monotonic() - monotonic, 3))
+        yield WatchRound(number, began, steps, round(time.monotonic() - monotonic, 3))
         due = began + dt.timedelta(seconds=every)
         pause(max(_LEAST_PAUSE, (due - clock()).total_seconds()))
 

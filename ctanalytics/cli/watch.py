@@ -10,7 +10,7 @@ from ctanalytics.cli import console
 from ctanalytics.cli.times import duration
 
 if TYPE_CHECKING:
-    from ctanalytics.app.watch import Round
+    from ctanalytics.app.watch import WatchRound
 
 
 def watch(
@@ -64,7 +64,7 @@ def watch(
         console.note("stopped; what was begun is finished by the next run")
 
 
-def _tell(found: Round) -> None:
+def _tell(found: WatchRound) -> None:
     """A line for each round on stderr, and more where there is something to know."""
     if found.state == "skipped":
         console.note("another run is at work in this lake; the next round comes in its time")

@@ -29,10 +29,8 @@ def ascii_line(text: str, limit: int) -> str:
 
 
 def headline(alert: Alert) -> str:
-    """Return one line: severity, what became of it, title."""
-    again = "" if alert.state == "open" and not alert.is_update else f" {alert.state}"
-    if alert.kind in _OURS:
-        again = ""
+    """Return one line: severity, what became of it since it was told, title."""
+    again = f" {alert.state}:" if alert.is_update else ""
     return f"[{alert.severity.upper()}]{again} {alert.title}"
 
 

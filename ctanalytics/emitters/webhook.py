@@ -160,7 +160,7 @@ def _shown(url: str) -> str:
 def _message(alert: Alert) -> dict[str, Any]:
     """The message: no mention, command or link in it, whatever the logs say."""
     head = _escaped(untrusted.one_line(headline(alert), limit=300)).replace("*", "\u2217")
-    text = _escaped("\n".join(lines(alert, limit=1_000)[2:]).strip())
+    text = _escaped("\n".join(lines(alert, limit=1_000)[2:]).strip("\n"))
     if len(text) > MAX_CHARACTERS:
         text = text[:MAX_CHARACTERS].rpartition("\n")[0] + "\n…"
     # Slack makes links of bare addresses, but not in a block of code, and not when told so.

@@ -150,7 +150,7 @@ def test_people_read_names_of_accounts_and_none_of_persons(tmp_path: Path, serve
     at = topic(server)
     to(lake, f"sns:{at.arn}")
     (message,) = at.received()
-    assert message["Subject"] == "[HIGH] closed *** made a key"
+    assert message["Subject"] == "[HIGH] *** made a key"
     assert "alice" not in json.dumps(message)
     assert "account     111122223333 payments (production)" in message["Message"]
     attributes = {name: one["Value"] for name, one in message["MessageAttributes"].items()}

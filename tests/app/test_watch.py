@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ctanalytics.app.nightly.run import WORK, nightly
-from ctanalytics.app.watch import Round, watch
+from ctanalytics.app.watch import WatchRound, watch
 from ctanalytics.errors import UsageError
 from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.lease import Lease
@@ -74,7 +74,7 @@ class World:
     def wait(self, seconds: float) -> None:
         self.now += dt.timedelta(seconds=seconds)
 
-    def rounds(self, *before: Callable[[], None]) -> list[Round]:
+    def rounds(self, *before: Callable[[], None]) -> list[WatchRound]:
         """Make so many rounds, with something that happens before each."""
         found = []
         with closing(watch(self.settings, clock=lambda: self.now, pause=self.wait)) as rounds:
@@ -88,7 +88,9 @@ class World:
         return [json.loads(line)["principal_arn"].rpartition("/")[2] for line in lines]
 
 
-def test_each_round_finds_what_is_new_or_came_late_and_an_incident_is_told_once(tmp_path: Path) -> None:
+def test_each_round_finds_what_is_new_or_came_late_and_an_incident_is_told_once(
+    tmp_path: Path,
+) -> None:
     world = World(tmp_path)
     first, quiet, late = world.rounds(
         lambda: world.happen(1, hours_ago=1),

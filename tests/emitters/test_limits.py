@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from werkzeug.wrappers import Request, Response
@@ -302,3 +303,124 @@ def test_previews_count_calls_and_make_none(server: Server) -> None:
     ):
         assert emitter(target).preview(alerts, Run(NOW)) == says
     assert server.requests == []
+
+
+# All of them: what really goes over the wire
+
+SIZES = (0, 900, 30_000, 61_000, 130_000, 239_000, 262_144, 300_000)
+
+
+def wide() -> list[Alert]:
+    """Alerts of all sizes, with what is more bytes than characters and more than one provider likes."""
+    found = [
+        alert(
+            f"{n}-{letter}",
+            evidence=json.dumps({"event_ids": [letter * size], "events": 1}),
+            explanation=letter * (size // 50),
+            title=letter * 300,
+            principal_arn=f"arn:aws:iam::111122223333:role/{letter}{n}",
+            account_id=None if n % 3 == 0 else "111122223333",
+            detected_at=RECENT - dt.timedelta(hours=n),
+        )
+        for n, size in enumerate(SIZES)
+        for letter in ("x", "é", "😀")
+    ]
+    return found + [alert(f"small {n}", detected_at=RECENT) for n in range(120)]
+
+
+def sns_call(request: Request) -> None:
+    fields = {name: values[0] for name, values in parse_qs(request.get_data(as_text=True)).items()}
+    prefixes = {name.rpartition(".")[0] for name in fields if name.endswith(".Id")}
+    total = 0
+    for prefix in prefixes:
+        subject = fields[f"{prefix}.Subject"]
+        assert len(subject) < 100
+        assert subject.isascii()
+        assert subject.isprintable()
+        total += len(fields[f"{prefix}.Message"].encode())
+        attributes = [name for name in fields if name.startswith(f"{prefix}.MessageAttributes.")]
+        assert sum(name.endswith(".Name") for name in attributes) <= 10
+        assert all(fields[name] for name in attributes)
+        total += sum(len(fields[name].encode()) for name in attributes)
+    assert len(prefixes) <= 10
+    assert total <= 262_144
+
+
+def logs_call(request: Request) -> None:
+    events = request.get_json(force=True)["logEvents"]
+    times = [event["timestamp"] for event in events]
+    assert times == sorted(times)
+    assert times[-1] - times[0] <= 86_400_000
+    assert len(events) <= 10_000
+    sizes = [len(event["message"].encode()) + 26 for event in events]
+    assert max(sizes) <= 262_144
+    assert sum(sizes) <= 1_048_576
+    assert all(json.loads(event["message"])["alert_id"] for event in events)
+
+
+def events_call(request: Request) -> None:
+    entries = request.get_json(force=True)["Entries"]
+    assert len(entries) <= 10
+    total = 0
+    for entry in entries:
+        assert isinstance(json.loads(entry["Detail"]), dict)
+        assert len(entry["DetailType"]) <= 128
+        assert not entry["Source"].startswith("aws.")
+        texts = [entry["Source"], entry["DetailType"], entry["Detail"], *entry.get("Resources", [])]
+        total += 14 + sum(len(text.encode()) for text in texts)
+    assert total <= 262_144
+
+
+def hub_call(request: Request) -> None:
+    found = request.get_json(force=True)["Findings"]
+    assert 1 <= len(found) <= 100
+    for one in found:
+        assert len(json.dumps(one, ensure_ascii=False).encode()) <= 240_000
+        assert 1 <= len(one["Title"]) <= 256
+        assert 1 <= len(one["Description"]) <= 1_024
+        assert 1 <= len(one["Resources"]) <= 32
+        assert len(one["ProductFields"]) <= 50
+        assert all(
+            len(key) <= 128 and len(text) <= 2_048 for key, text in one["ProductFields"].items()
+        )
+        assert one["UpdatedAt"].endswith("Z")
+
+
+@pytest.mark.parametrize(
+    ("target", "mark", "check"),
+    [
+        pytest.param("sns:", "/sns/", sns_call, id="sns"),
+        pytest.param(f"logs:{GROUP}", "/logs/", logs_call, id="logs"),
+        pytest.param("eventbridge:security", "/events/", events_call, id="eventbridge"),
+        pytest.param("securityhub:", "/securityhub/", hub_call, id="securityhub"),
+    ],
+)
+def test_no_call_breaks_a_limit_of_its_provider(
+    server: Server, target: str, mark: str, check: Callable[[Request], None]
+) -> None:
+    server.client("logs").create_log_group(logGroupName=GROUP)
+    bus(server)
+    if target == "sns:":
+        target += server.client("sns").create_topic(Name="alerts")["TopicArn"]
+    faults: list[AssertionError] = []
+    calls = 0
+
+    def look(request: Request, passed: Callable[[], Response]) -> None:
+        nonlocal calls
+        if mark not in request.headers.get("Authorization", ""):
+            return
+        text = request.get_data(as_text=True)
+        if not any(name in text for name in ("PublishBatch", "logEvents", "Entries", "Findings")):
+            return
+        calls += 1
+        try:
+            check(request)
+        except AssertionError as error:
+            faults.append(error)
+
+    server.disturb.append(look)
+    alerts = wide()
+    tally, _ = put(target, *alerts)
+    assert faults == []
+    assert calls > 1
+    assert tally.sent == len(alerts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -35,9 +36,13 @@ def test_a_subject_is_what_sns_takes(title: str) -> None:
     assert shown.startswith("[HIGH]")
 
 
-def test_a_subject_tells_what_became_of_an_anomaly() -> None:
+def test_a_subject_tells_what_became_of_what_was_told() -> None:
     assert subject(alert(state="open", title="T")) == "[HIGH] T"
-    assert subject(alert(state="closed", title="T")) == "[HIGH] closed T"
+    # Most anomalies are over when they are found: that is no reason to call the first word on one "closed".
+    assert subject(alert(state="closed", title="T")) == "[HIGH] T"
+    assert subject(alert(state="closed", title="T", is_update=True)) == "[HIGH] closed: T"
+    told = incident(state="escalated", severity="critical", title="T")
+    assert subject(replace(told, is_update=True)) == "[CRITICAL] escalated: T"
 
 
 @settings(deadline=None)

@@ -82,7 +82,7 @@ def test_a_message_arrives_with_text_json_and_attributes(server: Server) -> None
     tally, journal, _ = publish(to.emitter(), alert())
     assert (tally.sent, tally.refused) == (1, 0)
     (message,) = to.received()
-    assert message["Subject"] == "[HIGH] closed Surge of RunInstances (a)"
+    assert message["Subject"] == "[HIGH] Surge of RunInstances (a)"
     assert json.loads(message["Message"].rpartition("\n")[2])["anomaly_id"] == alert().anomaly_id
     attributes = {name: value["Value"] for name, value in message["MessageAttributes"].items()}
     assert attributes == {
