@@ -106,3 +106,15 @@ MARKS: Final = pa.schema(
     ]
 )
 """What was said of anomalies; append-only, the newest row of an anomaly counts."""
+
+BEHAVIOUR_DRIFT: Final = pa.schema(
+    [
+        pa.field("event_date", pa.date32(), nullable=False),  # the day that was judged
+        pa.field("measure", pa.string(), nullable=False),  # psi, rank_correlation
+        pa.field("feature", pa.string(), nullable=False),  # or the opinion: top_surprise, forest
+        pa.field("value", pa.float64(), nullable=False),  # rounded to 1e-6
+        pa.field("principals", pa.int64(), nullable=False),  # judged that day
+        pa.field("measured_at", TIMESTAMP, nullable=False),
+    ]
+)
+"""How far the days moved from what the model of behaviour learned; the newest row of a key counts."""

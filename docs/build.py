@@ -140,7 +140,35 @@ def checks() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"commands.md": commands, "settings.md": settings, "models.md": models, "checks.md": checks}
+def behaviour_features() -> str:
+    """The page of what behaviour is measured by, from the features' own words."""
+    from ctanalytics.detectors.behaviour_features import FEATURES
+
+    lines = [
+        "# Numbers of a principal-day",
+        "",
+        "What [behaviour](behaviour.md) is measured by. ln: the number is used as ln(1 + n), so that ten",
+        "times as much is as far at any size. A step is a difference that counts as one, however alike the",
+        "peers are. All are oriented so that more is more suspicious.",
+        "",
+        "| family | feature | what it is | scale | step | why it matters |",
+        "|---|---|---|---|---|---|",
+    ]
+    for one in FEATURES:
+        scale = "ln" if "log1p" in str(one.value) else "as it is"
+        lines.append(
+            f"| {one.family} | `{one.name}` | {one.about} | {scale} | {one.step:g} | {one.why} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {
+    "commands.md": commands,
+    "settings.md": settings,
+    "models.md": models,
+    "checks.md": checks,
+    "behaviour-features.md": behaviour_features,
+}
 
 
 def main(arguments: list[str]) -> int:

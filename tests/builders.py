@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ctanalytics.engines.duckdb import Engine, TableFiles
-from ctanalytics.findings import ANOMALIES, MARKS, OUTBOX
+from ctanalytics.findings import ANOMALIES, BEHAVIOUR_DRIFT, MARKS, OUTBOX
 from ctanalytics.records import schema, series_tables
 from ctanalytics.records.config_item import CONFIG_ITEMS
 from ctanalytics.records.directory import ACCOUNT_DIRECTORY, USER_DIRECTORY
@@ -34,6 +34,7 @@ SCHEMAS = {
     "anomalies": ANOMALIES,
     "outbox": OUTBOX,
     "marks": MARKS,
+    "behaviour_drift": BEHAVIOUR_DRIFT,
     "account_directory": ACCOUNT_DIRECTORY,
     "series_minute": series_tables.SERIES_MINUTE,
     "series_day": series_tables.SERIES_DAY,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ctanalytics import untrusted
-from ctanalytics.detectors.behaviour_facts import day_bounds, literal
+from ctanalytics.detectors.behaviour_facts import literal
 from ctanalytics.detectors.rates import minutes_text
 from ctanalytics.detectors.severity import Impact, error_class, is_sensitive
 from ctanalytics.engines.duckdb import Engine
@@ -30,11 +30,18 @@ class Behind:
     impact: Impact
 
 
-def events_sql(
-    principal_arn: str | None, principal_key: str, days: Sequence[tuple[dt.date, str | None]]
-) -> str:
-    """Return a statement that lists the events of a principal on some days, each with its condition."""
-    start, end = day_bounds(days[0][0])[0], day_bounds(days[-1][0])[1]
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time (UTC, half-open), and what of it is meant: SQL over events; None: all."""
+
+    start: dt.datetime
+    end: dt.datetime
+    condition: str | None = None
+
+
+def events_sql(principal_arn: str | None, principal_key: str, spans: Sequence[Span]) -> str:
+    """Return a statement that lists the events of a principal in some spans."""
+    start, end = min(span.start for span in spans), max(span.end for span in spans)
     if principal_arn is None:
         principal = (
             "coalesce(principal_arn, '') = ''\n"
@@ -44,24 +51,32 @@ def events_sql(
     else:
         principal = f"principal_arn = {literal(principal_arn)}"
     lines = [
-        f"event_date >= date '{days[0][0]}'",
-        f"event_date <= date '{days[-1][0]}'",
-        f"event_time >= timestamptz '{start:%Y-%m-%d %H:%M:%S+00}'",
-        f"event_time < timestamptz '{end:%Y-%m-%d %H:%M:%S+00}'",
+        f"event_date >= date '{start:%Y-%m-%d}'",
+        f"event_date <= date '{end - dt.timedelta(microseconds=1):%Y-%m-%d}'",
+        _between(start, end),
         "event_time_status = 'ok'",
         "coalesce(invoked_by, 'signin.amazonaws.com') = 'signin.amazonaws.com'",
         principal,
     ]
-    if len(days) == 1 and days[0][1]:
-        lines.append(f"({days[0][1]})")
-    elif len(days) > 1:
+    if len(spans) == 1 and spans[0].condition:
+        lines.append(f"({spans[0].condition})")
+    elif len(spans) > 1:
         each = [
-            f"event_date = date '{day}'" + (f" and ({condition})" if condition else "")
-            for day, condition in days
+            f"({_between(span.start, span.end)}"
+            + (f" and ({span.condition})" if span.condition else "")
+            + ")"
+            for span in spans
         ]
         lines.append(f"({' or '.join(each)})")
     where = "\n  and ".join(lines)
     return f"select *\nfrom events\nwhere {where}\norder by event_time, event_id"
+
+
+def _between(start: dt.datetime, end: dt.datetime) -> str:
+    return (
+        f"event_time >= timestamptz '{start:%Y-%m-%d %H:%M:%S+00}'"
+        f" and event_time < timestamptz '{end:%Y-%m-%d %H:%M:%S+00}'"
+    )
 
 
 def place(engine: Engine, sql: str) -> str:

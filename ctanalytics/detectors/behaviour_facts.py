@@ -84,15 +84,16 @@ class Fact:
     """SQL over `events`; None: the whole day is behind it."""
 
 
-def touched(engine: Engine, principal_key: str, history_key: str, day: dt.date) -> Touched:
-    """Read what a principal touched on a day."""
-    start, end = day_bounds(day)
+def touched(
+    engine: Engine, principal_key: str, history_key: str, start: dt.datetime, end: dt.datetime
+) -> Touched:
+    """Read what a principal touched in a span, and what its past knows of it."""
     found = engine.run(
         "features/principal_day_values",
         principal_key=principal_key,
         history_key=history_key,
-        day=day,
         since=start - dt.timedelta(days=HISTORY_DAYS),
+        start=start,
         until=end,
     ).to_pylist()
     maps: dict[str, dict[str, int]] = {kind: {} for kind in ("region", "network", "agent", "hour")}
@@ -167,8 +168,16 @@ def _middle(values: Any) -> int:
     return int(np.floor(np.median(values.to_numpy()))) if len(values) else 0
 
 
-def sentence(found: Sequence[Fact], who: str, place: str, days: int, peer_count: int) -> str:
-    """Tell the facts that matter most in one sentence."""
+def sentence(
+    found: Sequence[Fact], who: str, place: str, days: int, peer_count: int, *, span_days: int = 1
+) -> str:
+    """Tell the facts that matter most in one sentence.
+
+    Args:
+        place: in how long and from where; may be empty.
+        days: how far its past was looked at.
+        span_days: days that the facts are counted over.
+    """
     first, *others = _worth_telling(found)
     clauses = [clause(first.feature, first.value, first.names) + place]
     clauses += [clause(fact.feature, fact.value, fact.names) for fact in others]
@@ -180,6 +189,7 @@ def sentence(found: Sequence[Fact], who: str, place: str, days: int, peer_count:
         peers=peer_count,
         peers_most=first.peers_most,
         peers_alike=first.peers_alike,
+        span_days=span_days,
     )
     return f"{who} {done}; {before}." if before else f"{who} {done}."
 

@@ -93,6 +93,15 @@ PHRASES: Final = {
         "used a service that was new to it",
         "used {n} services that were new to it",
     ),
+    "new_countries": Phrase(
+        "new_countries",
+        4,
+        "came from a country that was new to it",
+        "came from {n} countries that were new to it",
+    ),
+    "console_calls": Phrase(
+        "console_calls", 7, "made a call in the console", "made {n} calls in the console"
+    ),
     "new_agents": Phrase(
         "new_agents",
         5,
@@ -206,7 +215,14 @@ def clause(feature: str, value: int, names: Sequence[str], *, in_all: int = 0) -
 
 
 def contrast(
-    feature: str, *, days: int, own_most: int, peers: int, peers_most: int, peers_alike: int
+    feature: str,
+    *,
+    days: int,
+    own_most: int,
+    peers: int,
+    peers_most: int,
+    peers_alike: int,
+    span_days: int = 1,
 ) -> str:
     """Say what was usual: «in the 30 days before it never did, and its 23 peers at most 2 a day».
 
@@ -215,10 +231,13 @@ def contrast(
         peers: how many there are.
         peers_most: their highest value.
         peers_alike: how many of them reached the value that is told.
+        span_days: days that the values are counted over.
     """
     if feature in _UNCOUNTED:
         return ""
     unit = PHRASES[feature].unit
+    if span_days > 1:
+        unit = unit.replace(" a day", f" in {span_days} days")
     past = f"in the {days} days before "
     past += "it never did" if own_most == 0 else f"at most {own_most:,}{unit}"
     if not peers:

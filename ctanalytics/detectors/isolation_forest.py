@@ -12,19 +12,30 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from ctanalytics.detectors import behaviour_drift as drift
 from ctanalytics.detectors import behaviour_evidence as evidence
 from ctanalytics.detectors import behaviour_facts as facts
 from ctanalytics.detectors import behaviour_features as features
+from ctanalytics.detectors import located
 from ctanalytics.detectors.base import Context, DetectorResult, Window
+from ctanalytics.detectors.behaviour_evidence import Span
 from ctanalytics.detectors.behaviour_facts import Fact
-from ctanalytics.detectors.behaviour_features import HISTORY_DAYS, Floats, Frame, Ints
+from ctanalytics.detectors.behaviour_features import (
+    FAMILIES,
+    HISTORY_DAYS,
+    WEEK_DAYS,
+    Floats,
+    Frame,
+    Ints,
+)
+from ctanalytics.detectors.behaviour_peers import MODEL_DAYS
 from ctanalytics.detectors.behaviour_surprise import (
     MIN_ACCOUNT_AGE_DAYS,
     MIN_ACTIVE_DAYS,
     MIN_AGE_DAYS,
-    MODEL_DAYS,
     Verdicts,
     judge,
+    judge_by,
 )
 from ctanalytics.detectors.calibration import threshold
 from ctanalytics.detectors.severity import severity
@@ -35,110 +46,185 @@ KIND: Final = "behaviour"
 
 LEAST_THETA: Final = 2.0
 """However few principals a lake has, one day in a hundred of a principal is no page."""
+WEEK_SHARE: Final = 0.2
+"""Of the budget, for the rows of seven days; the rest is for those of one."""
 
 _EPOCH: Final = dt.date(1970, 1, 1)
+_DAY: Final = dt.timedelta(days=1)
 _STILL_GOING: Final = dt.timedelta(minutes=60)
 _NAMED: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Flagged:
-    """A principal-day above the threshold.
+class Rows:
+    """A frame, and by how many hours its days begin before midnight UTC."""
 
-    `peer_rows` are the days of its peers in the model; `margin` is by how much it is above.
+    frame: Frame
+    shift_hours: int
+
+    def span(self, day: int) -> tuple[dt.datetime, dt.datetime]:
+        """Return when a row of a day begins and ends."""
+        end = _midnight(day + 1) - dt.timedelta(hours=self.shift_hours)
+        return end - self.frame.span_days * _DAY, end
+
+
+@dataclass(frozen=True, slots=True)
+class Flagged:
+    """A row above the threshold.
+
+    `peer_rows` are those of its peers in the model; `margin` is by how much it is above;
+    `families` is how much each does to isolate it in the forest.
     """
 
+    rows: Rows
     row: int
-    day: int
+    start: dt.datetime
+    end: dt.datetime
     score: float
     margin: float
+    opinions: Floats
     surprises: Floats
+    families: dict[str, float]
     peer_rows: Ints
     peer_count: int
 
+    @property
+    def who(self) -> dict[str, Any]:
+        """The row's own columns."""
+        return self.rows.frame.rows.row(self.row, named=True)
+
 
 def isolation_forest(context: Context, window: Window) -> DetectorResult:
-    """Find principals that did on a day what neither they nor their peers do."""
+    """Find principals that did on a day, or in a week, what neither they nor their peers do."""
     if window.since >= window.until:
         return DetectorResult(ANOMALIES.empty_table())
-    first = _day(window.since)
-    last = _day(window.until - dt.timedelta(microseconds=1))
-    # The day before the window too: an episode that goes on keeps the start it was published with.
-    frame = features.read(
-        context.engine, _midnight(first - 1 - MODEL_DAYS - HISTORY_DAYS), window.until
-    )
+    first, last = _day(window.since), _day(window.until - dt.timedelta(microseconds=1))
+    since = _midnight(first - 1 - 2 * WEEK_DAYS - MODEL_DAYS - HISTORY_DAYS)
+    located.register(context, since, window.until)
+    cuts = context.settings.behaviour_rows
+    days = _read(context, since, window, 0)
+    whole = _judged(context, window, days.frame)
     flagged: list[Flagged] = []
-    idle: list[int] = []
-    for day in range(first - 1, last + 1):
-        verdicts = judge(frame, day, context.settings.seed)
-        if verdicts is not None:
-            flagged += _above_threshold(context, frame, day, verdicts)
-        elif day >= first:
-            idle.append(day)
-    rows = [_anomaly(context, window, frame, episode) for episode in _episodes(frame, flagged)]
-    rows = [row for row in rows if row["ended_at"] is None or row["ended_at"] > window.since]
-    rows.sort(key=lambda row: (row["started_at"], row["series_key"]))
+    for day, one in whole.items():
+        flagged += _above_threshold(context, days, day, one, 1 - WEEK_SHARE, cuts)
+    for shift in range(24 // cuts, 24, 24 // cuts):
+        rows = _read(context, since, window, shift)
+        for day, before in whole.items():
+            verdicts = judge_by(before, rows.frame, day + 1)
+            if verdicts is not None:
+                flagged += _above_threshold(context, rows, day + 1, verdicts, 1 - WEEK_SHARE, cuts)
+    weeks = Rows(features.weeks(days.frame), 0)
+    for day, one in _judged(context, window, weeks.frame, like=days.frame).items():
+        flagged += _above_threshold(context, weeks, day, one, WEEK_SHARE, 1)
+    found = [_anomaly(context, window, episode) for episode in _episodes(flagged)]
+    found = [row for row in found if row["ended_at"] is None or row["ended_at"] > window.since]
+    found.sort(key=lambda row: (row["started_at"], row["series_key"]))
+    complete = [(day, one) for day, one in whole.items() if _midnight(day + 1) <= window.until]
+    idle = [day for day in range(first, last + 1) if day not in whole]
     return DetectorResult(
-        pa.Table.from_pylist(rows, ANOMALIES), notes=_notes(frame, first, last, idle)
+        pa.Table.from_pylist(found, ANOMALIES),
+        notes=_notes(days.frame, first, last, idle),
+        state=drift.kept(context.engine, days.frame, complete, context.now),
     )
+
+
+def _read(context: Context, since: dt.datetime, window: Window, shift_hours: int) -> Rows:
+    frame = features.read(context.engine, since, window.until, shift_hours=shift_hours)
+    return Rows(frame, shift_hours)
+
+
+def _judged(
+    context: Context, window: Window, frame: Frame, *, like: Frame | None = None
+) -> dict[int, Verdicts]:
+    """Judge the days of a window, and the one before: an episode keeps its first start."""
+    last = _day(window.until - dt.timedelta(microseconds=1))
+    seed = context.settings.seed
+    judged = (
+        (day, judge(frame, day, seed, like=like, forest=like is None))
+        for day in range(_day(window.since) - 1, last + 1)
+    )
+    return {day: verdicts for day, verdicts in judged if verdicts is not None}
 
 
 def _above_threshold(
-    context: Context, frame: Frame, day: int, verdicts: Verdicts
+    context: Context, rows: Rows, day: int, verdicts: Verdicts, share: float, cuts: int
 ) -> Iterator[Flagged]:
     settings = context.settings
-    theta = max(threshold(settings.budget, settings.share_behaviour, verdicts.looks), LEAST_THETA)
+    looks = verdicts.looks * cuts
+    part = settings.share_behaviour * share
+    theta = max(threshold(settings.budget, part, looks), LEAST_THETA)
+    frame = rows.frame
     key = frame.rows["principal_key"]
     recent = (frame.day >= day - MODEL_DAYS) & (frame.day < day)
+    start, end = rows.span(day)
     for place in np.flatnonzero(verdicts.scores >= theta):
         row = int(verdicts.rows[place])
         group = int(verdicts.peers.group[row])
         like = np.flatnonzero(recent & verdicts.peers.like(group))
         others = (key.gather(like) != key[row]).to_numpy()
         yield Flagged(
+            rows=rows,
             row=row,
-            day=day,
+            start=start,
+            end=end,
             score=float(verdicts.scores[place]),
             margin=float(verdicts.scores[place]) - theta,
+            opinions=verdicts.opinions[place],
             surprises=verdicts.features[place],
+            families=_isolated_by(verdicts, int(place)),
             peer_rows=like[others],
             peer_count=verdicts.peers.count(group),
         )
 
 
-def _episodes(frame: Frame, flagged: Sequence[Flagged]) -> list[list[Flagged]]:
-    """Days in a row of one principal are one episode."""
-    key = frame.rows["principal_key"]
+def _isolated_by(verdicts: Verdicts, place: int) -> dict[str, float]:
+    """How much each family does to isolate a row in the forest; empty without a forest."""
+    forest = verdicts.model.forest
+    if forest is None:
+        return {}
+    parts = forest.contributions(verdicts.families[place])
+    return dict(zip(FAMILIES, parts.tolist(), strict=True))
+
+
+def _episodes(flagged: Sequence[Flagged]) -> list[list[Flagged]]:
+    """Rows of one principal that touch or overlap are one episode."""
     episodes: list[list[Flagged]] = []
-    for one in sorted(flagged, key=lambda one: (key[one.row], one.day)):
-        newest = episodes[-1][-1] if episodes else None
-        if newest and key[newest.row] == key[one.row] and newest.day + 1 == one.day:
+    reach: dict[str, dt.datetime] = {}
+    for one in sorted(flagged, key=lambda one: (one.who["principal_key"], one.start, one.end)):
+        key = one.who["principal_key"]
+        if key in reach and one.start <= reach[key]:
             episodes[-1].append(one)
         else:
             episodes.append([one])
+            reach[key] = one.end
+        reach[key] = max(reach[key], one.end)
     return episodes
 
 
-def _anomaly(
-    context: Context, window: Window, frame: Frame, episode: Sequence[Flagged]
-) -> dict[str, Any]:
-    told = [_facts(context, frame, one) for one in episode]
+def _anomaly(context: Context, window: Window, episode: Sequence[Flagged]) -> dict[str, Any]:
+    told = [_facts(context, one) for one in episode]
     worst = min(range(len(episode)), key=lambda place: (-episode[place].score, place))
     one, its_facts = episode[worst], told[worst]
-    who = frame.rows.row(one.row, named=True)
-    name = facts.principal_name(who["principal_arn"], who["principal_key"])
+    who = one.who
     identity = (who["principal_arn"], who["principal_key"])
-    days = [
-        (_date(other.day), facts.day_condition(found))
+    name = facts.principal_name(*identity)
+    spans = [
+        Span(other.start, other.end, facts.day_condition(found))
         for other, found in zip(episode, told, strict=True)
     ]
-    behind = evidence.read(context.engine, evidence.events_sql(*identity, days))
-    where = evidence.place(
-        context.engine,
-        evidence.events_sql(*identity, [(_date(one.day), facts.lead(its_facts).condition)]),
-    )
+    behind = evidence.read(context.engine, evidence.events_sql(*identity, spans))
+    lead = Span(one.start, one.end, facts.lead(its_facts).condition)
+    where = evidence.place(context.engine, evidence.events_sql(*identity, [lead]))
     key = series_key("principal", who["principal_arn"] or who["principal_key"])
     is_open = behind.last >= window.until - _STILL_GOING
+    explanation = facts.sentence(
+        its_facts,
+        name,
+        where,
+        min(int(who["age_days"]), HISTORY_DAYS),
+        one.peer_count,
+        span_days=one.rows.frame.span_days,
+    )
     return {
         "anomaly_id": anomaly_id(DETECTOR, KIND, key, behind.first),
         "state": "open" if is_open else "closed",
@@ -159,15 +245,16 @@ def _anomaly(
         "principal_arn": who["principal_arn"],
         "series_key": key,
         "title": facts.title(its_facts, name),
-        "explanation": facts.sentence(
-            its_facts, name, where, min(int(who["age_days"]), HISTORY_DAYS), one.peer_count
-        ),
+        "explanation": explanation,
         "evidence": json.dumps(
             {
                 "event_ids": behind.event_ids,
                 "events": behind.events,
                 "sql": behind.sql,
                 "features": facts.kept(its_facts, one.peer_count),
+                "span_days": one.rows.frame.span_days,
+                "opinions": dict(zip(drift.OPINIONS, one.opinions.tolist(), strict=False)),
+                "forest": one.families,
             }
         ),
         "insight": None,
@@ -175,12 +262,12 @@ def _anomaly(
     }
 
 
-def _facts(context: Context, frame: Frame, one: Flagged) -> list[Fact]:
-    who = frame.rows.row(one.row, named=True)
+def _facts(context: Context, one: Flagged) -> list[Fact]:
+    who = one.who
     seen = facts.touched(
-        context.engine, who["principal_key"], who["history_key"], who["event_date"]
+        context.engine, who["principal_key"], who["history_key"], one.start, one.end
     )
-    return facts.facts(frame, one.row, one.surprises, one.peer_rows, seen)
+    return facts.facts(one.rows.frame, one.row, one.surprises, one.peer_rows, seen)
 
 
 def _notes(frame: Frame, first: int, last: int, idle: Sequence[int]) -> list[str]:

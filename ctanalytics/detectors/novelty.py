@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping
 from typing import Any, Final
 
 import polars as pl
 import pyarrow as pa
 
-from ctanalytics import places, untrusted
+from ctanalytics import untrusted
 from ctanalytics.detectors import behaviour_evidence as evidence
 from ctanalytics.detectors import behaviour_facts as facts
+from ctanalytics.detectors import located
 from ctanalytics.detectors import novelty_scores as scores
 from ctanalytics.detectors import novelty_words as words
 from ctanalytics.detectors.base import Context, DetectorResult, Window
+from ctanalytics.detectors.behaviour_evidence import Span
+from ctanalytics.detectors.located import Places
 from ctanalytics.detectors.novelty_scores import FAR_DAYS, HISTORY_DAYS, Novelty
 from ctanalytics.detectors.novelty_travel import SCORE, Journey, journeys
 from ctanalytics.detectors.severity import severity
@@ -33,15 +35,14 @@ _KEPT: Final = 20
 _SURE: Final = 1.0
 """Impossible travel counts as strong, not as overwhelming: a phone beside a laptop does it too."""
 
-Places = Mapping[str, Mapping[str, Any]]
-
 
 def novelty(context: Context, window: Window) -> DetectorResult:
     """Find principals that did for the first time what is strange for them and their like."""
     if window.since >= window.until:
         return DetectorResult(ANOMALIES.empty_table())
     first = window.since.astimezone(dt.UTC).date()
-    known = _register_places(context, window, first)
+    since = facts.day_bounds(first - dt.timedelta(days=scores.POOL_DAYS + FAR_DAYS))[0]
+    known = located.register(context, since, window.until)
     found = scores.read(context.engine, first, window.until)
     settings = context.settings
     rows = [
@@ -61,29 +62,17 @@ def novelty(context: Context, window: Window) -> DetectorResult:
     return DetectorResult(pa.Table.from_pylist(rows, ANOMALIES), notes=_notes(found, first))
 
 
-def _register_places(context: Context, window: Window, first: dt.date) -> Places:
-    """Make `address_places` readable by the statements: what the user's files tell of addresses."""
-    files = context.geoip
-    addresses: list[str | None] = []
-    if files.city or files.asn or files.aws_ranges:
-        since = facts.day_bounds(first - dt.timedelta(days=scores.POOL_DAYS + FAR_DAYS))[0]
-        addresses = context.engine.run("detectors/addresses", since=since, until=window.until)[
-            "source_ip_address"
-        ].to_pylist()
-    found = places.places(addresses, files)
-    context.engine.register("address_places", found)
-    return {row["address"]: row for row in found.to_pylist()}
-
-
 def _first_seen(context: Context, window: Window, known: Places, one: Novelty) -> dict[str, Any]:
     engine = context.engine
     told = words.firsts(one.news, one.principal_key)
-    seen = facts.touched(engine, one.principal_key, one.history_key, one.day)
+    start, end = facts.day_bounds(one.day)
+    seen = facts.touched(engine, one.principal_key, one.history_key, start, end)
     identity = (one.principal_arn, one.principal_key)
-    sql = evidence.events_sql(*identity, [(one.day, words.condition(told, seen, known))])
+    sql = evidence.events_sql(*identity, [Span(start, end, words.condition(told, seen, known))])
     behind = evidence.read(engine, sql)
-    lead = evidence.events_sql(*identity, [(one.day, words.condition(told[:1], seen, known))])
-    start, _ = facts.day_bounds(one.day)
+    lead = evidence.events_sql(
+        *identity, [Span(start, end, words.condition(told[:1], seen, known))]
+    )
     peers = engine.run(
         "detectors/first_seen_peers",
         since=start - dt.timedelta(days=HISTORY_DAYS),
@@ -118,8 +107,9 @@ def _first_seen(context: Context, window: Window, known: Places, one: Novelty) -
 
 def _travel(context: Context, window: Window, one: Journey) -> dict[str, Any]:
     identity = (one.principal_arn, one.principal_key)
-    days = [(one.day - dt.timedelta(days=1), one.condition), (one.day, one.condition)]
-    behind = evidence.read(context.engine, evidence.events_sql(*identity, days))
+    start, end = facts.day_bounds(one.day)
+    span = Span(start - dt.timedelta(days=1), end, one.condition or None)
+    behind = evidence.read(context.engine, evidence.events_sql(*identity, [span]))
     name = facts.principal_name(*identity)
     person = (
         "" if one.person == one.principal_key else f" (used by {untrusted.one_line(one.person)})"

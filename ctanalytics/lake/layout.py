@@ -9,6 +9,7 @@ leases/              who works on what, renewed while alive
 journal/             acknowledgements not yet folded into the outbox
 forgotten/           erasure requests: a log, and what later ingests keep to
 care/                when the lake was last compacted, expired, vacuumed, and what it came to
+models/              what detectors of behaviour learned, the newest of each
 cache/               what re-listing remembers; lost, it is found anew
 ```
 """
@@ -20,7 +21,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from ctanalytics.findings import ANOMALIES, MARKS, OUTBOX
+from ctanalytics.findings import ANOMALIES, BEHAVIOUR_DRIFT, MARKS, OUTBOX
 from ctanalytics.records import schema
 from ctanalytics.records.config_item import CONFIG_ITEMS
 from ctanalytics.records.directory import ACCOUNT_DIRECTORY, USER_DIRECTORY
@@ -74,6 +75,7 @@ TABLES: Final[dict[str, TableSpec]] = {
     "anomalies": TableSpec(ANOMALIES),
     "outbox": TableSpec(OUTBOX),
     "marks": TableSpec(MARKS),
+    "behaviour_drift": TableSpec(BEHAVIOUR_DRIFT),
     "account_directory": TableSpec(ACCOUNT_DIRECTORY),
     "user_directory": TableSpec(USER_DIRECTORY),
     "anomaly_traits": TableSpec(ANOMALY_TRAITS),

@@ -60,6 +60,8 @@ def out_of_range(settings: Settings) -> Iterator[str]:
             yield f"lookups.{name}: a table's name is lower-case letters, digits and _"
     if not settings.detect.budget > 0:
         yield "detect.budget: must be more than 0 (false pages per week)"
+    if settings.detect.behaviour_rows < 1 or 24 % settings.detect.behaviour_rows:
+        yield "detect.behaviour_rows: must divide a day: 1, 2, 3, 4, 6, 8, 12 or 24"
     yield from _allow_out_of_range(settings.detect.allow)
     yield from _series_out_of_range(settings.detect)
     yield from _rules_out_of_range(settings.rules)

@@ -105,19 +105,17 @@ def test_the_sentence_names_what_was_done_and_from_where(found: list[dict[str, A
 
 
 def test_a_quiet_office_pages_within_the_budget(tmp_path: Path) -> None:
-    count = sum(
-        isolation_forest(context(tmp_path, office(seed), budget=7.0), WINDOW).anomalies.num_rows
-        for seed in (11, 12, 13)
-    )
-    # 3 weeks at 7 x 0.2 allowed false alarms each; twice that is still believable chance.
-    assert count <= 9
+    count = isolation_forest(context(tmp_path, office(11), budget=7.0), WINDOW).anomalies.num_rows
+    # A week at 7 x 0.2 allowed false alarms; three is still believable chance.
+    assert count <= 3
 
 
 def test_threads_and_row_order_change_nothing(tmp_path: Path) -> None:
     tables = [*office(), *theft(someone(3))]
-    one = isolation_forest(context(tmp_path, tables, threads=1), WINDOW).anomalies
-    other = isolation_forest(context(tmp_path, tables[::-1], threads=2), WINDOW).anomalies
-    assert one.equals(other)
+    one = isolation_forest(context(tmp_path, tables, threads=1), WINDOW)
+    other = isolation_forest(context(tmp_path, tables[::-1], threads=2), WINDOW)
+    assert one.anomalies.equals(other.anomalies)
+    assert one.state == other.state  # the model's bytes, too
 
 
 def test_hostile_names_pass_through_as_text(tmp_path: Path) -> None:

@@ -1,16 +1,17 @@
--- What one principal touched on one day, and on how many of the 30 days before it (or its like, of
--- the same history_key) had touched the same.
+-- What one principal touched in a span, and on how many of the days before it (or its like, of the
+-- same history_key) had touched the same.
 -- grain:  kind, value
 -- reads:  principal_events
 -- units:  kind: api (event source:event name), region, network, address, agent, user_agent, hour;
--- calls: of that day; own_days: principal-days before it with the value; is_write: of an
+-- calls: of that span; own_days: principal-days before it with the value; is_write: of an
 -- api; part_of: event source of an api, network of an address,
 -- program of a user agent
--- params: principal_key, history_key, day (date), since, until (UTC, half-open; until ends the day)
+-- params: principal_key, history_key, since, start, until (UTC, half-open; the span begins at start)
 with slices as (
     select
         event_date,
-        event_date = $day and principal_key = $principal_key as is_today,
+        event_time >= $start as is_inside,
+        event_time >= $start and principal_key = $principal_key as is_today,
         principal_key,
         event_source,
         event_name,
@@ -30,6 +31,7 @@ with slices as (
       and history_key = $history_key
     group by
         event_date,
+        event_time >= $start,
         principal_key,
         event_source,
         event_name,
@@ -43,6 +45,7 @@ with slices as (
 touched as (
     select
         event_date,
+        is_inside,
         is_today,
         principal_key,
         is_write,
@@ -67,7 +70,7 @@ select
     bool_and(is_write) filter (where is_today) as is_write,
     cast(sum(case when is_today then calls else 0 end) as bigint) as calls,
     count(distinct principal_key || '|' || cast(event_date as varchar))
-        filter (where event_date < $day) as own_days
+        filter (where not is_inside) as own_days
 from touched
 where pair.value is not null
 group by pair.kind, pair.value

@@ -1,11 +1,14 @@
--- What each principal did on each UTC day: how much, how widely, when, with which right. The
+-- What each principal did on each day: how much, how widely, when, with which right. The
 -- counts of distinct regions, networks and the like come with features/principal_novelty.
+-- Days begin shift_hours before midnight UTC, and bear the date of that midnight.
 -- grain:  principal_key, event_date
--- reads:  principal_events
+-- reads:  principal_events, marked_days
 -- units:  calls, writes, errors, denied_calls, data_calls, ..._calls: calls a day; burst_calls: most
 -- calls in 5 minutes (whole 5 minutes of the clock); active_slots: 5-minute spans with a call;
--- api_entropy: bits; hours: bit h is set when there was a call in hour h UTC
--- params: since, until, guard_apis, secret_apis, sharing_apis (UTC, half-open; lists of event source:event name)
+-- api_entropy: bits; hours: bit h is set when there was a call in hour h UTC; is_marked: the day is no measure of what is normal;
+-- is_confirmed: it was an incident
+-- params: since, until, shift_hours, guard_apis, secret_apis, sharing_apis (UTC, half-open; 0 to 23;
+-- lists of event source:event name)
 with slots as (
     select
         principal_key,
@@ -15,7 +18,7 @@ with slots as (
     from (
         select
             principal_key,
-            event_date,
+            cast(event_time + to_hours($shift_hours) as date) as event_date,
             floor(epoch(event_time) / 300) as slot,
             count(*) as slot_calls
         from principal_events
@@ -23,7 +26,10 @@ with slots as (
           and event_date <= $until_date
           and event_time >= $since
           and event_time < $until
-        group by principal_key, event_date, floor(epoch(event_time) / 300)
+        group by
+            principal_key,
+            cast(event_time + to_hours($shift_hours) as date),
+            floor(epoch(event_time) / 300)
     ) as counted
     group by principal_key, event_date
 ),
@@ -31,7 +37,7 @@ with slots as (
 apis as (
     select
         principal_key,
-        event_date,
+        cast(event_time + to_hours($shift_hours) as date) as event_date,
         event_source,
         event_name,
         max(history_key) as history_key,
@@ -56,7 +62,11 @@ apis as (
       and event_date <= $until_date
       and event_time >= $since
       and event_time < $until
-    group by principal_key, event_date, event_source, event_name
+    group by
+        principal_key,
+        cast(event_time + to_hours($shift_hours) as date),
+        event_source,
+        event_name
 ),
 tagged as (
     select
@@ -132,9 +142,14 @@ select
     cast(sums.sharing_calls as bigint) as sharing_calls,
     cast(sums.iam_write_calls as bigint) as iam_write_calls,
     cast(sums.delete_calls as bigint) as delete_calls,
-    sums.hours
+    sums.hours,
+    marked_days.event_date is not null as is_marked,
+    coalesce(marked_days.is_confirmed, false) as is_confirmed
 from sums
 inner join slots
     on slots.principal_key = sums.principal_key
    and slots.event_date = sums.event_date
+left join marked_days
+    on marked_days.principal_key = sums.principal_key
+   and marked_days.event_date = sums.event_date
 order by sums.event_date, sums.principal_key

@@ -1,48 +1,59 @@
--- What each principal touched on each UTC day (APIs, services, regions, networks, programs, roles,
--- accounts): how many, how many of them not in the 30 days before, and how rare they are for it.
+-- What each principal touched on each day (APIs, services, regions, networks, countries, programs,
+-- roles, accounts): how many, how many of them not in the 30 days before, and how rare they are for it.
 -- Roles that share a history_key share the past. Rarity is -log10 of the share of principal-days
 -- that saw the value: the principal's own, backed off to its peer class and to the organization.
+-- Days that were marked as an incident teach nothing: what was new then is new again.
 -- grain:  principal_key, event_date
--- reads:  principal_events
+-- reads:  principal_events, address_places (registered), marked_days
 -- units:  counts of distinct values a day; new_...: not seen on the 30 days before;
 -- ..._rarity: log10 units, 0 = on every day
--- params: since, until (UTC, half-open)
+-- params: since, until, shift_hours (UTC, half-open; days begin so long before midnight; 0 to 23)
 with slices as (
     select
-        principal_key,
-        history_key,
-        peer_class,
-        event_date,
-        event_source,
-        event_name,
-        aws_region,
-        network,
-        agent,
-        assumed_role_arn,
-        account_id,
-        access_key_id,
-        case when error_class in ('denied', 'other') then coalesce(error_code, '') end as error_code
+        principal_events.principal_key,
+        principal_events.history_key,
+        principal_events.peer_class,
+        cast(principal_events.event_time + to_hours($shift_hours) as date) as event_date,
+        principal_events.event_source,
+        principal_events.event_name,
+        principal_events.aws_region,
+        coalesce(address_places.network, principal_events.network) as network,
+        address_places.country,
+        principal_events.agent,
+        principal_events.assumed_role_arn,
+        principal_events.account_id,
+        principal_events.access_key_id,
+        case
+            when principal_events.error_class in ('denied', 'other')
+                then coalesce(principal_events.error_code, '')
+        end as error_code
     from principal_events
-    where event_date >= $since_date
-      and event_date <= $until_date
-      and event_time >= $since
-      and event_time < $until
+    left join address_places
+        on address_places.address = principal_events.source_ip_address
+    where principal_events.event_date >= $since_date
+      and principal_events.event_date <= $until_date
+      and principal_events.event_time >= $since
+      and principal_events.event_time < $until
     group by
-        principal_key,
-        history_key,
-        peer_class,
-        event_date,
-        event_source,
-        event_name,
-        aws_region,
-        network,
-        agent,
-        assumed_role_arn,
-        account_id,
-        access_key_id,
-        case when error_class in ('denied', 'other') then coalesce(error_code, '') end
+        principal_events.principal_key,
+        principal_events.history_key,
+        principal_events.peer_class,
+        cast(principal_events.event_time + to_hours($shift_hours) as date),
+        principal_events.event_source,
+        principal_events.event_name,
+        principal_events.aws_region,
+        coalesce(address_places.network, principal_events.network),
+        address_places.country,
+        principal_events.agent,
+        principal_events.assumed_role_arn,
+        principal_events.account_id,
+        principal_events.access_key_id,
+        case
+            when principal_events.error_class in ('denied', 'other')
+                then coalesce(principal_events.error_code, '')
+        end
 ),
-touched as (
+pairs as (
     select distinct
         principal_key,
         history_key,
@@ -62,6 +73,7 @@ touched as (
                     {'kind': 'service', 'value': event_source},
                     {'kind': 'region', 'value': aws_region},
                     {'kind': 'network', 'value': network},
+                    {'kind': 'country', 'value': country},
                     {'kind': 'agent', 'value': agent},
                     {'kind': 'role', 'value': assumed_role_arn},
                     {'kind': 'account', 'value': account_id},
@@ -73,10 +85,19 @@ touched as (
     ) as paired
     where pair.value is not null
 ),
+touched as (
+    select
+        pairs.*,
+        coalesce(marked_days.is_confirmed, false) as is_confirmed
+    from pairs
+    left join marked_days
+        on marked_days.principal_key = pairs.principal_key
+       and marked_days.event_date = pairs.event_date
+),
 own as (
     select
         *,
-        count(*) over (
+        count(*) filter (where not is_confirmed) over (
             partition by history_key, kind, value
             order by event_date
             range between interval 30 days preceding and interval 1 day preceding
@@ -96,7 +117,7 @@ own_totals as (
         kind,
         event_date,
         coalesce(
-            sum(count(*)) over (
+            sum(count(*) filter (where not is_confirmed)) over (
                 partition by history_key, kind
                 order by event_date
                 range between interval 30 days preceding and interval 1 day preceding
@@ -113,7 +134,7 @@ class_days as (
         value,
         event_date,
         coalesce(
-            sum(count(*)) over (
+            sum(count(*) filter (where not is_confirmed)) over (
                 partition by peer_class, kind, value
                 order by event_date
                 range between interval 30 days preceding and interval 1 day preceding
@@ -129,7 +150,7 @@ class_totals as (
         kind,
         event_date,
         coalesce(
-            sum(count(*)) over (
+            sum(count(*) filter (where not is_confirmed)) over (
                 partition by peer_class, kind
                 order by event_date
                 range between interval 30 days preceding and interval 1 day preceding
@@ -145,7 +166,7 @@ all_days as (
         value,
         event_date,
         coalesce(
-            sum(count(*)) over (
+            sum(count(*) filter (where not is_confirmed)) over (
                 partition by kind, value
                 order by event_date
                 range between interval 30 days preceding and interval 1 day preceding
@@ -161,7 +182,7 @@ all_totals as (
         kind,
         event_date,
         coalesce(
-            sum(count(*)) over (
+            sum(count(*) filter (where not is_confirmed)) over (
                 partition by kind
                 order by event_date
                 range between interval 30 days preceding and interval 1 day preceding
@@ -259,6 +280,7 @@ counts as (
         count(*) filter (where kind = 'region' and own_days = 0) as new_regions,
         count(*) filter (where kind = 'role' and own_days = 0) as new_roles,
         count(*) filter (where kind = 'network' and own_days = 0) as new_networks,
+        count(*) filter (where kind = 'country' and own_days = 0) as new_countries,
         count(*) filter (where kind = 'agent' and own_days = 0) as new_agents
     from own
     group by principal_key, event_date

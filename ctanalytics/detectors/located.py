@@ -1,0 +1,28 @@
+"""Addresses of a span and where they are: `address_places`, which statements of behaviour read."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from ctanalytics import places
+from ctanalytics.detectors.base import Context
+
+Places = Mapping[str, Mapping[str, Any]]
+
+
+def register(context: Context, since: dt.datetime, until: dt.datetime) -> Places:
+    """Make `address_places` readable: what the user's files tell of the addresses of a span.
+
+    Returns:
+        The same, by address; empty without files.
+    """
+    files = context.geoip
+    addresses: list[str | None] = []
+    if files.city or files.asn or files.aws_ranges:
+        found = context.engine.run("detectors/addresses", since=since, until=until)
+        addresses = found["source_ip_address"].to_pylist()
+    known = places.places(addresses, files)
+    context.engine.register("address_places", known)
+    return {row["address"]: row for row in known.to_pylist()}

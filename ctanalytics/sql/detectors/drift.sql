@@ -1,0 +1,16 @@
+-- What is kept of how far the model of a day moved.
+-- grain:  feature, measure
+-- reads:  lake.behaviour_drift
+-- units:  value: as in the view behaviour_drift; principals: count
+-- params: event_date
+select
+    feature,
+    measure,
+    value,
+    principals
+from lake.behaviour_drift
+where event_date = $event_date
+qualify row_number() over (
+    partition by feature, measure
+    order by measured_at desc
+) = 1
