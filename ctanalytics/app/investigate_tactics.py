@@ -44,6 +44,7 @@ def tactics(asked: Asked) -> Part:
         "ATT&CK lanes",
         (
             f"{ran:,} rules were run over the case's events; sensitive calls stand in the lane of the tactic that they may serve.{broken}",
+            "A bar goes from the first to the last call; a rule's has the colour of its severity, that of sensitive calls alone is pale.",
         ),
         (table("lanes", "Rule matches and sensitive calls, by tactic", rows),),
         lanes=lanes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Final
 
 from markupsafe import Markup, escape
@@ -14,6 +15,7 @@ _LEFT: Final = 46
 _HEIGHT: Final = 120
 _BELOW: Final = 20
 _LABELS: Final = 5
+_DAY: Final = 86_400
 
 
 def bars(figure: Figure) -> Markup:
@@ -52,6 +54,11 @@ def _bar(left: float, width: float, calls: float, failed: float, top: float) -> 
     )
 
 
+def _when(figure: Figure, place: int) -> str:
+    start = figure.points[place][0].astimezone(dt.UTC)
+    return f"{start:%Y-%m-%d}" if figure.step_seconds >= _DAY else clock(start)
+
+
 def _times(figure: Figure) -> str:
     """The start, the end, and what lies between in equal steps."""
     last = len(figure.points) - 1
@@ -62,6 +69,6 @@ def _times(figure: Figure) -> str:
         anchor = "start" if place == 0 else "end" if place == last else "middle"
         found.append(
             f'<text x="{x:.1f}" y="{_HEIGHT + 15}" text-anchor="{anchor}">'
-            f"{clock(figure.points[place][0])}</text>"
+            f"{_when(figure, place)}</text>"
         )
     return "".join(found)

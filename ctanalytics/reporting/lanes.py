@@ -78,7 +78,9 @@ def drawn(lanes: tuple[Lane, ...], since: dt.datetime, until: dt.datetime) -> Ma
 def _lane(lane: Lane, place: int, begin: dt.datetime, end: dt.datetime) -> str:
     top = place * _HEIGHT
     name = TACTICS.get(lane.tactic, "Other")
-    bars = "".join(_bar(mark, top, begin, end) for mark in lane.marks)
+    # Short ones lie upon long ones.
+    marks = sorted(lane.marks, key=lambda mark: mark.first_seen - mark.last_seen)
+    bars = "".join(_bar(mark, top, begin, end) for mark in marks)
     return (
         f'<text x="0" y="{top + 17}">{name}</text>'
         f'<line x1="{_LABEL}" x2="{_WIDTH}" y1="{top + 13}" y2="{top + 13}"/>{bars}'

@@ -1,0 +1,1 @@
+"""Parts of the benchmark of questions: the lakes it asks, and the questions."""
