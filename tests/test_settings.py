@@ -163,3 +163,37 @@ def test_a_list_of_tables_comes_from_the_file_or_as_json_from_a_variable(tmp_pat
 def test_an_empty_variable_is_an_empty_list() -> None:
     assert load(environ={"CTANALYTICS_REDACT_MASK": ""}).redact.mask == []
     assert load(environ={"CTANALYTICS_REDACT_MASK": "a.b,c"}).redact.mask == ["a.b", "c"]
+
+
+def test_routes_and_options_of_targets_say_all_that_is_wrong_and_no_address(tmp_path: Path) -> None:
+    file = toml(
+        tmp_path,
+        """
+        [[emit.routes]]
+        quiet_hours = "10pm-7am"
+        quiet_days = ["saturday"]
+        timezone = "Europe/Atlantis"
+        urgent = "very"
+        [emit.options.sns]
+        pii = "some"
+        max_messages = -2
+        dimensions = ["user"]
+        [emit.options."webhook:https://hooks.example.com/not-a-secret"]
+        grain = "all"
+        min_severity = "worst"
+        """,
+    )
+    said = faults(environ={}, file=file)
+    for text in (
+        "emit.routes, entry 1: quiet_hours must be such as 22:00-07:00",
+        "quiet_days",
+        "timezone",
+        "urgent",
+        "emit.options.sns: pii",
+        "max_messages",
+        "dimensions",
+        "emit.options.webhook:…: grain",
+        "emit.options.webhook:…: min_severity",
+    ):
+        assert text in said
+    assert "not-a-secret" not in said

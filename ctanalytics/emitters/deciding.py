@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
@@ -25,6 +25,7 @@ MEMBER: Final = "told by its incident"
 OFTEN: Final = f"told {ALERTS_A_DAY} times within a day"
 BENIGN: Final = "called benign"
 ALLOWED: Final = "covered by the allow-list"
+REPLACED: Final = "a later revision is told instead"
 QUIET: Final = "quiet hours"
 
 
@@ -98,11 +99,19 @@ def decide(
         if own is not None and _is_settled(own, policy):
             already += 1
             continue
+        found.suppress.extend(_replaced(alert, rows))
         if any(row.outcome == "sent" for row in rows):
             alert = replace(alert, is_update=True)
         _add(found, alert, own, reason=_reason_against(alert, rows, policy), waits=way == "wait")
     found.send.sort(key=lambda one: (-severity_rank(one.severity), one.detected_at, one.anomaly_id))
     return replace(found, already=already, dead=dead)
+
+
+def _replaced(alert: Alert, rows: Sequence[Handled]) -> Iterator[tuple[Alert, str]]:
+    """Earlier revisions that still wait, and need not any more."""
+    for row in rows:
+        if row.outcome in ("pending", "failed") and (row.state, row.revision) != alert.key[1:]:
+            yield replace(alert, state=row.state, revision=row.revision), REPLACED
 
 
 def _way(alert: Alert, policy: Policy) -> Literal["go", "wait", "no"]:
@@ -148,10 +157,18 @@ def _reason_against(alert: Alert, rows: Sequence[Handled], policy: Policy) -> st
         reason = _reason_against_anomaly(alert, sent)
     if reason is not None:
         return reason
-    ended_ago = alert.detected_at - alert.ended_at if alert.ended_at else dt.timedelta()
-    if ended_ago > policy.backfill and not (policy.include_backfill or sent):
+    # What was to be sent before is no backfill because it had to wait.
+    is_begun = any(row.outcome != "suppressed" for row in rows)
+    if _ended_before_it_was_found(alert) > policy.backfill and not (
+        policy.include_backfill or is_begun
+    ):
         return BACKFILL
     return None
+
+
+def _ended_before_it_was_found(alert: Alert) -> dt.timedelta:
+    found_at = (alert.incident or {}).get("opened_at") or alert.detected_at
+    return found_at - alert.ended_at if alert.ended_at else dt.timedelta()
 
 
 def _reason_against_anomaly(alert: Alert, sent: Sequence[Handled]) -> str | None:

@@ -156,8 +156,7 @@ class Journal:
         if rows:
             timed = [row | {"at": dt.datetime.fromisoformat(row["at"])} for row in rows]
             self.lake.append("outbox", pa.Table.from_pylist(timed, schema=OUTBOX))
-        for path in paths:
-            self.lake.store.delete(path)
+        self.lake.store.delete_all(paths)
 
     def _entry(self, path: str) -> list[Row]:
         try:

@@ -172,7 +172,9 @@ def _emit_out_of_range(emit: Emit) -> Iterator[str]:
         yield f"emit.min_severity: must be {_one_of(_SEVERITIES)}"
     for number, route in enumerate(emit.routes, start=1):
         yield from (f"emit.routes, entry {number}: {fault}" for fault in _route_faults(route))
-    for name, options in emit.options.items():
+    for target, options in emit.options.items():
+        # The address of a webhook is its password.
+        name = "webhook:…" if target.startswith("webhook:") else target
         yield from (f"emit.options.{name}: {fault}" for fault in _options_faults(options))
 
 

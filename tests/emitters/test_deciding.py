@@ -18,6 +18,7 @@ from ctanalytics.emitters.deciding import (
     MEMBER,
     OFTEN,
     QUIET,
+    REPLACED,
     REVISED,
     SUPERSEDED,
     WITHDRAWN,
@@ -118,6 +119,13 @@ DEAD = handled("closed", 1, "dead_letter", attempts=GIVE_UP_AFTER)
             POLICY,
             "update",
             id="late-end-of-a-sent-one",
+        ),
+        pytest.param(
+            LONG_AGO,
+            [handled("closed", 1, "pending")],
+            POLICY,
+            "send",
+            id="no-backfill-but-delayed",
         ),
         pytest.param({}, [handled("closed", 1, "failed")], POLICY, "send", id="failed-before"),
         pytest.param({}, [handled("closed", 1, "pending")], POLICY, "send", id="left-over"),
@@ -225,6 +233,25 @@ def test_what_an_incident_tells_is_not_told_again() -> None:
     assert found.send == [alert("b")]
 
 
+@pytest.mark.parametrize("outcome", ["pending", "failed"])
+def test_a_revision_that_waited_gives_way_to_a_later_one(outcome: str) -> None:
+    old = {**LONG_AGO, "revision": 2}
+    one = alert(**old)
+    found = decide([one], {one.anomaly_id: [handled("open", 1, outcome)]}, POLICY)
+    assert found.send == [one]
+    assert [(gone.key, why) for gone, why in found.suppress] == [
+        ((one.anomaly_id, "open", 1), REPLACED)
+    ]
+
+
+def test_an_incident_that_closes_long_after_its_end_is_no_backfill() -> None:
+    late = {"state": "closed", "closed_because": "ended", "detected_at": NOW + dt.timedelta(days=3)}
+    one = incident(**late, ended_at=NOW, opened_at=NOW)
+    assert decide([one], {}, POLICY).send == [one]
+    old = incident(**late, ended_at=NOW - dt.timedelta(hours=25), opened_at=NOW)
+    assert decide([old], {}, POLICY).suppress == [(old, BACKFILL)]
+
+
 def test_what_comes_in_quiet_hours_waits_and_keeps_its_attempts() -> None:
     terms = Terms(routes=(Route(quiet_hours="05:00-07:00"),))
     grave = alert("b", severity="critical")
@@ -278,7 +305,8 @@ def test_what_was_sent_in_a_state_is_never_sent_in_that_state_again(
     one = alert(severity=severity, state=state, revision=revision)
     policy = replace(POLICY, include_backfill=backfill, retry=retry)
     found = decide([one], {one.anomaly_id: before}, policy)
-    outcomes = len(found.send) + len(found.suppress) + found.already + found.dead
+    kept_back = [reason for _, reason in found.suppress if reason != REPLACED]
+    outcomes = len(found.send) + len(kept_back) + found.already + found.dead
     assert outcomes == (severity_rank(severity) >= severity_rank("medium"))
     if any(old.state == state and old.outcome == "sent" for old in before):
         assert not found.send

@@ -148,7 +148,8 @@ def _emit(night: Night) -> StepResult:
         return StepResult("emit", "skipped", notes=["emit.targets names none"])
     found = emit(night.lake, settings=night.settings, now=night.now, went_well=not night.failed)
     targets = [dataclasses.asdict(one) for one in found.targets]
-    counts = {name: sum(one[name] for one in targets) for name in ("sent", "suppressed", "failed")}
+    names = ("sent", "suppressed", "held", "failed", "dead")
+    counts = {name: sum(one[name] for one in targets) for name in names}
     reasons = [f"{one['target']}: {one['reason']}" for one in targets if one["reason"]]
     return StepResult(
         "emit",
