@@ -26,10 +26,12 @@ _url = ""
 
 @dataclass
 class Place:
-    """Where a resource is made."""
+    """Where a resource is made, or changed."""
 
     account: str
     region: str
+    again: bool = False
+    """It is there already: an update."""
 
     def client(self, service: str) -> Any:
         return client(service, self.region, self.account)
@@ -126,17 +128,29 @@ def _model(kind: str, maker: Maker) -> type[CloudFormationModel]:
         def create_from_cloudformation_json(  # type: ignore[override]
             cls, name: str, resource: Any, account_id: str, region_name: str, **_: Any
         ) -> Any:
+            return cls.made_at(Place(account_id, region_name), resource, name)
+
+        @classmethod
+        def made_at(cls, place: Place, resource: Any, name: str) -> Any:
             try:
-                properties = _without_nothing(resource["Properties"])
-                return cls(maker(Place(account_id, region_name), properties, name))
+                return cls(maker(place, _without_nothing(resource["Properties"]), name))
             except (ClientError, ParamValidationError, AssertionError, KeyError) as error:
                 # Else the answer is a page of HTML that says nothing.
                 what = f"{kind} {name}: {type(error).__name__} {error}"
                 raise parsing.ValidationError(name, message=what) from error
 
         @classmethod
-        def update_from_cloudformation_json(cls, *_: Any, **__: Any) -> Any:  # type: ignore[override]
-            raise NotImplementedError
+        def update_from_cloudformation_json(  # type: ignore[override]
+            cls,
+            original_resource: Any,
+            new_resource_name: str,
+            cloudformation_json: Any,
+            account_id: str,
+            region_name: str,
+        ) -> Any:
+            place = Place(account_id, region_name, again=True)
+            cls.made_at(place, cloudformation_json, new_resource_name)
+            return original_resource
 
         @classmethod
         def delete_from_cloudformation_json(cls, *_: Any, **__: Any) -> None:  # type: ignore[override]
@@ -187,12 +201,23 @@ def _lower(value: Any) -> Any:
 @makes("AWS::KMS::Key")
 def _key(place: Place, has: dict[str, Any], name: str) -> Made:
     kms = place.client("kms")
-    made = kms.create_key(Policy=json.dumps(has.pop("KeyPolicy")), **_take(has, "Description"))
-    if has.pop("EnableKeyRotation", False):
-        kms.enable_key_rotation(KeyId=made["KeyMetadata"]["KeyId"])
+    policy, rotates = json.dumps(has.pop("KeyPolicy")), has.pop("EnableKeyRotation", False)
     has.pop("PendingWindowInDays")  # counts when the key is deleted
+    if place.again:
+        (key,) = [
+            each["KeyId"]
+            for each in kms.list_keys()["Keys"]
+            if kms.describe_key(KeyId=each["KeyId"])["KeyMetadata"]["Description"]
+            == has["Description"]
+        ]
+        kms.put_key_policy(KeyId=key, PolicyName="default", Policy=policy)
+        (kms.enable_key_rotation if rotates else kms.disable_key_rotation)(KeyId=key)
+        return Made(key)
+    made = kms.create_key(Policy=policy, **_take(has, "Description"))["KeyMetadata"]
+    if rotates:
+        kms.enable_key_rotation(KeyId=made["KeyId"])
     _nothing_left(has)
-    return Made(made["KeyMetadata"]["KeyId"], {"Arn": made["KeyMetadata"]["Arn"]})
+    return Made(made["KeyId"], {"Arn": made["Arn"]})
 
 
 @makes("AWS::KMS::Alias")
@@ -206,9 +231,10 @@ def _bucket(place: Place, has: dict[str, Any], name: str) -> Made:
     s3 = place.client("s3")
     bucket = has.pop("BucketName")
     lock = {"ObjectLockEnabledForBucket": True} if has.pop("ObjectLockEnabled", False) else {}
-    s3.create_bucket(
-        Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": place.region}, **lock
-    )
+    if not place.again:
+        s3.create_bucket(
+            Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": place.region}, **lock
+        )
     s3.put_public_access_block(
         Bucket=bucket,
         PublicAccessBlockConfiguration=has.pop("PublicAccessBlockConfiguration"),
@@ -235,22 +261,15 @@ def _bucket(place: Place, has: dict[str, Any], name: str) -> Made:
         s3.put_object_lock_configuration(
             Bucket=bucket, ObjectLockConfiguration=has.pop("ObjectLockConfiguration")
         )
+    rules = has.pop("LifecycleConfiguration")["Rules"]
     s3.put_bucket_lifecycle_configuration(
-        Bucket=bucket,
-        LifecycleConfiguration={
-            "Rules": [_lifecycle(rule) for rule in has.pop("LifecycleConfiguration")["Rules"]]
-        },
+        Bucket=bucket, LifecycleConfiguration={"Rules": [_lifecycle(rule) for rule in rules]}
     )
-    if "LoggingConfiguration" in has:
-        logging = has.pop("LoggingConfiguration")
-        s3.put_bucket_logging(
-            Bucket=bucket,
-            BucketLoggingStatus={
-                "LoggingEnabled": _take(
-                    logging, DestinationBucketName="TargetBucket", LogFilePrefix="TargetPrefix"
-                )
-            },
-        )
+    logging = has.pop("LoggingConfiguration", {})
+    target = _take(logging, DestinationBucketName="TargetBucket", LogFilePrefix="TargetPrefix")
+    s3.put_bucket_logging(
+        Bucket=bucket, BucketLoggingStatus={"LoggingEnabled": target} if target else {}
+    )
     _nothing_left(has)
     return Made(bucket, {"Arn": f"arn:aws:s3:::{bucket}"})
 
@@ -280,7 +299,14 @@ def _bucket_policy(place: Place, has: dict[str, Any], name: str) -> Made:
 
 @makes("AWS::SNS::Topic")
 def _topic(place: Place, has: dict[str, Any], name: str) -> Made:
-    arn = place.client("sns").create_topic(Name=has.pop("TopicName"), Attributes=has)["TopicArn"]
+    sns = place.client("sns")
+    topic = has.pop("TopicName")
+    if place.again:
+        arn = f"arn:aws:sns:{place.region}:{place.account}:{topic}"
+        key = has.get("KmsMasterKeyId", "")
+        sns.set_topic_attributes(TopicArn=arn, AttributeName="KmsMasterKeyId", AttributeValue=key)
+        return Made(arn)
+    arn = sns.create_topic(Name=topic, Attributes=has)["TopicArn"]
     return Made(arn, {"TopicArn": arn})
 
 
@@ -324,6 +350,8 @@ def _queue_policy(place: Place, has: dict[str, Any], name: str) -> Made:
 def _log_group(place: Place, has: dict[str, Any], name: str) -> Made:
     logs = place.client("logs")
     group = has.pop("LogGroupName")
+    if place.again:  # moto has neither AssociateKmsKey nor DisassociateKmsKey
+        logs.delete_log_group(logGroupName=group)
     logs.create_log_group(logGroupName=group, **_take(has, KmsKeyId="kmsKeyId"))
     logs.put_retention_policy(logGroupName=group, retentionInDays=has.pop("RetentionInDays"))
     _nothing_left(has)
@@ -334,7 +362,12 @@ def _log_group(place: Place, has: dict[str, Any], name: str) -> Made:
 @makes("AWS::Logs::MetricFilter")
 def _metric_filter(place: Place, has: dict[str, Any], name: str) -> Made:
     changed = _lower(has)
-    place.client("logs").put_metric_filter(**changed)
+    logs = place.client("logs")
+    if place.again:  # moto adds a second one of the same name
+        logs.delete_metric_filter(
+            logGroupName=changed["logGroupName"], filterName=changed["filterName"]
+        )
+    logs.put_metric_filter(**changed)
     return Made(changed["filterName"])
 
 
@@ -350,21 +383,24 @@ def _trail(place: Place, has: dict[str, Any], name: str) -> Made:
     trail = has.pop("TrailName")
     logging, insights = has.pop("IsLogging"), has.pop("InsightSelectors", [])
     selectors = has.pop("AdvancedEventSelectors")
-    arn = cloudtrail.create_trail(
-        Name=trail,
-        **_take(
-            has,
-            "S3BucketName",
-            "IsMultiRegionTrail",
-            "IsOrganizationTrail",
-            "IncludeGlobalServiceEvents",
-            CloudWatchLogsLogGroupArn="CloudWatchLogsLogGroupArn",
-            CloudWatchLogsRoleArn="CloudWatchLogsRoleArn",
-            EnableLogFileValidation="EnableLogFileValidation",
-            KMSKeyId="KmsKeyId",
-            Tags="TagsList",
-        ),
-    )["TrailARN"]
+    tags = has.pop("Tags", [])
+    wanted = _take(
+        has,
+        "S3BucketName",
+        "IsMultiRegionTrail",
+        "IsOrganizationTrail",
+        "IncludeGlobalServiceEvents",
+        "CloudWatchLogsLogGroupArn",
+        "CloudWatchLogsRoleArn",
+        "EnableLogFileValidation",
+        KMSKeyId="KmsKeyId",
+    )
+    if place.again:  # made anew: moto adds Insights and keeps tags
+        cloudtrail.delete_trail(Name=trail)
+    arn = cloudtrail.create_trail(Name=trail, TagsList=tags, **wanted)["TrailARN"]
+    if place.again and not tags:
+        kept = cloudtrail.list_tags(ResourceIdList=[arn])["ResourceTagList"][0]["TagsList"]
+        cloudtrail.remove_tags(ResourceId=arn, TagsList=kept)
     _nothing_left(has)
     cloudtrail.put_event_selectors(TrailName=trail, AdvancedEventSelectors=selectors)
     if insights:
@@ -400,11 +436,12 @@ def _delivery(place: Place, has: dict[str, Any], name: str) -> Made:
 def _role(place: Place, has: dict[str, Any], name: str) -> Made:
     iam = place.client("iam")
     role = has.pop("RoleName", name)
-    made = iam.create_role(
-        RoleName=role,
-        AssumeRolePolicyDocument=json.dumps(has.pop("AssumeRolePolicyDocument")),
-        **_take(has, "Description"),
-    )["Role"]
+    trust, more = json.dumps(has.pop("AssumeRolePolicyDocument")), _take(has, "Description")
+    if place.again:
+        iam.update_assume_role_policy(RoleName=role, PolicyDocument=trust)
+        made = {"Arn": ""}
+    else:
+        made = iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust, **more)["Role"]
     for policy in has.pop("Policies"):
         iam.put_role_policy(
             RoleName=role,
@@ -419,7 +456,12 @@ def _role(place: Place, has: dict[str, Any], name: str) -> Made:
 def _group(place: Place, has: dict[str, Any], name: str) -> Made:
     iam = place.client("iam")
     group = has.pop("GroupName")
-    arn = iam.create_group(GroupName=group)["Group"]["Arn"]
+    if place.again:
+        arn = ""
+        for held in iam.list_attached_group_policies(GroupName=group)["AttachedPolicies"]:
+            iam.detach_group_policy(GroupName=group, PolicyArn=held["PolicyArn"])
+    else:
+        arn = iam.create_group(GroupName=group)["Group"]["Arn"]
     for policy in has.pop("ManagedPolicyArns", []):
         _know_managed_policy(place, policy)
         iam.attach_group_policy(GroupName=group, PolicyArn=policy)
