@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ctanalytics.app.investigate_tables import counted, table
 from ctanalytics.reporting.investigation import Part
@@ -11,24 +11,42 @@ from ctanalytics.reporting.investigation import Part
 if TYPE_CHECKING:
     from ctanalytics.app.investigate_parts import Asked
 
+_MOST_KEYS: Final = 500
+
 
 def anomalies(asked: Asked) -> Part:
-    """What detectors published of the subject's principals."""
+    """What detectors published of the subject's principals, and the incidents made of that."""
+    title = "Anomalies and incidents"
     if not asked.lake.tables["anomalies"].files:
         return Part(
             "anomalies",
-            "Anomalies",
+            title,
             absent="No detector has published anything yet: run `ctanalytics detect`.",
         )
+    principals = list(asked.principals)
     rows = asked.rows_of(
-        "anomalies", "anomalies", "Anomalies of these principals", principals=list(asked.principals)
+        "anomalies", "anomalies", "Anomalies of these principals", principals=principals
+    )
+    told = asked.rows_of(
+        "anomalies",
+        "incidents",
+        "Incidents that name them",
+        principals=principals,
+        keys=[asked.subject.value, *asked.derived[:_MOST_KEYS]],
     )
     sentence = (
-        f"{counted(len(rows), 'anomaly', 'anomalies')} of its principals."
-        if rows
-        else "None of its principals in this span."
+        f"{counted(len(rows), 'anomaly', 'anomalies')} of its principals, "
+        f"{counted(len(told), 'incident')} that name them or these credentials."
     )
-    return Part("anomalies", "Anomalies", (sentence,), (table("anomalies", "Anomalies", rows),))
+    return Part(
+        "anomalies",
+        title,
+        (sentence,),
+        (
+            table("incidents", "Incidents, the oldest first", told),
+            table("anomalies", "Anomalies, the oldest first", rows),
+        ),
+    )
 
 
 def config(asked: Asked) -> Part:

@@ -165,6 +165,15 @@ COLUMNS: Final[Mapping[str, tuple[Column, ...]]] = {
         Column("principal", "As", "code"),
         _EVENT,
     ),
+    "incidents": (
+        Column("severity", "Severity", "text"),
+        Column("started_at", "From", "time"),
+        Column("title", "What", "text"),
+        Column("state", "State", "text"),
+        Column("anomalies", "Anomalies", "count"),
+        Column("linked_by", "Linked by", "text"),
+        Column("incident_id", "Incident", "code"),
+    ),
     "anomalies": (
         Column("severity", "Severity", "text"),
         Column("started_at", "From", "time"),

@@ -16,9 +16,11 @@ from ctanalytics import settings
 from ctanalytics.app import investigate_subject as subjects
 from ctanalytics.app.investigate import InvestigateResult, investigate
 from ctanalytics.errors import CtanalyticsError, UsageError
+from ctanalytics.findings import ANOMALIES
 from ctanalytics.lake import layout
 from ctanalytics.lake.lake import Lake
 from ctanalytics.records.directory import ACCOUNT_DIRECTORY
+from ctanalytics.records.incidents import INCIDENTS
 from tests import logs
 from tests.sql import chains
 
@@ -262,6 +264,40 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Lake.open(folder / "lake").append(
         "config_items", pa.Table.from_pylist(seen, layout.TABLES["config_items"].schema)
     )
+    alarm = {
+        **dict.fromkeys(ANOMALIES.names),
+        "anomaly_id": "a1",
+        "state": "closed",
+        "revision": 1,
+        "detector": "novelty",
+        "kind": "first_seen",
+        "severity": "high",
+        "score": 4.0,
+        "started_at": NIGHT,
+        "ended_at": NIGHT + dt.timedelta(hours=1),
+        "principal_arn": DORA,
+        "series_key": "dora",
+        "title": "dora from a new network",
+        "explanation": "dora was never there.",
+        "evidence": "{}",
+        "detected_at": NIGHT,
+    }
+    Lake.open(folder / "lake").append("anomalies", pa.Table.from_pylist([alarm], ANOMALIES))
+    told = {
+        **dict.fromkeys(INCIDENTS.names),
+        "incident_id": "i1",
+        "state": "open",
+        "revision": 1,
+        "severity": "high",
+        "started_at": NIGHT,
+        "title": "somebody uses a key of dora's",
+        "anomaly_ids": ["a1"],
+        "linked_by": ["principal"],
+        "principal_arns": [],
+        "access_key_ids": [FIRST],
+        "detected_at": NIGHT,
+    }
+    Lake.open(folder / "lake").append("incidents", pa.Table.from_pylist([told], INCIDENTS))
     return folder
 
 
@@ -346,12 +382,19 @@ def test_probes_news_neighbours_and_lanes(of_key: InvestigateResult) -> None:
     assert any("StopLogging" in mark["title"] for mark in lanes["defense-evasion"])
 
 
+def test_anomalies_and_incidents_of_its_principals_and_credentials(
+    of_key: InvestigateResult,
+) -> None:
+    assert [row["anomaly_id"] for row in rows(of_key, "anomalies", "anomalies")] == ["a1"]
+    (incident,) = rows(of_key, "anomalies", "incidents")
+    assert (incident["incident_id"], incident["anomalies"]) == ("i1", 1)
+
+
 def test_the_evidence_s_gaps_are_told(of_key: InvestigateResult) -> None:
     part = of_key.data()["parts"]["gaps"]
     assert any("validate" in sentence for sentence in part["sentences"])
     assert [row["event_name"] for row in part["tables"]["tampering"]["rows"]] == ["StopLogging"]
     assert "stopped" in {row["state"] for row in part["tables"]["gaps"]["rows"]}
-    assert "detect" in of_key.data()["parts"]["anomalies"]["absent"]
 
 
 SHOWN = {
@@ -365,6 +408,8 @@ SHOWN = {
     "Networks of the calls": ("networks", "networks"),
     "What else came from these addresses": ("networks", "shared_addresses"),
     "Recorded changes that these calls explain": ("config", "config"),
+    "Anomalies of these principals": ("anomalies", "anomalies"),
+    "Incidents that name them": ("anomalies", "incidents"),
     "Verdicts on the files of these events": ("gaps", "files"),
 }
 
@@ -509,3 +554,7 @@ def test_of_a_world_of_chains_all_that_is_proved_is_followed_and_nothing_else(
         settings=settings.Settings(rules=rules),
     )
     assert {one for one, kind in credentials(found).items() if kind == "derived"} == truth
+    # What a part reads is not there: it says so, and how to get it.
+    absent = {name: part.get("absent", "") for name, part in found.data()["parts"].items()}
+    assert "ctanalytics detect" in absent["anomalies"]
+    assert "ConfigHistory" in absent["config"]
