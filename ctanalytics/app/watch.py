@@ -77,7 +77,9 @@ def watch(
         steps: list[StepResult] = []
         try:
             with lake.lease(WORK, wait_seconds=0):
-                steps = [_step(name, lake, settings, clock()) for name in _STEPS]
+                for name in _STEPS:
+                    failed = tuple(step.step for step in steps if step.state == "failed")
+                    steps.append(_step(name, lake, settings, clock(), failed))
         except LakeBusy:
             pass  # a night is at work, or another watch
         yield WatchRound(number, began, steps, round(time.monotonic() - monotonic, 3))
@@ -85,9 +87,11 @@ def watch(
         pause(max(_LEAST_PAUSE, (due - clock()).total_seconds()))
 
 
-def _step(name: str, lake: Lake, settings: Settings, now: dt.datetime) -> StepResult:
+def _step(
+    name: str, lake: Lake, settings: Settings, now: dt.datetime, failed: tuple[str, ...]
+) -> StepResult:
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    night = Night(lake, settings, midnight, now.replace(microsecond=0), "", [])
+    night = Night(lake, settings, midnight, now.replace(microsecond=0), "", [], failed)
     started = time.monotonic()
     try:
         result = _STEPS[name](night)
