@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.installed
 AWSCLI := build/awscli/bin/aws
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint golden bench bench-emit bench-ingest bench-ingest-long late-delivery bench-lake bench-detection bench-validate agreement test-spark notebooks docs wheel clean
+.PHONY: help setup demo test lint golden bench bench-emit bench-ingest bench-ingest-long late-delivery bench-lake bench-detection bench-behaviour bench-validate agreement test-spark notebooks docs wheel clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -43,7 +43,7 @@ bench: setup $(AWSCLI) ## Run every benchmark at its default size
 # Peers that bring pandas along, which our users don't have and which slows our start.
 $(PEERS)/.installed: constraints.txt
 	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt chdb
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt chdb pyod
 	@touch $@
 
 bench-ingest: setup $(PEERS)/.installed ## Run the ingest benchmark alone: peers, shapes, steps, S3
@@ -70,6 +70,9 @@ bench-detection: setup ## Compare rate detectors on simulated calls with labelle
 
 bench-emit: setup ## Send 10,000 alerts to a busy topic while the sender is killed twice
 	$(BIN)/python benchmarks/emit.py
+
+bench-behaviour: setup $(PEERS)/.installed ## Compare scores of principal-days on simulated events with labelled attacks
+	$(BIN)/python -m benchmarks.detection.behaviour
 
 late-delivery: setup ## Follow a bucket for 3 simulated days of late, doubled, reordered files
 	$(BIN)/python benchmarks/late_delivery.py

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 import json
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from ctanalytics.detectors.base import Window
 from ctanalytics.detectors.isolation_forest import isolation_forest
-from tests.detectors.organization import DAYS, WINDOW, calls, context, minute
+from tests.detectors.organization import DAYS, START, WINDOW, calls, context, minute
 
 PEOPLE = 30
+THEFT = Window(START + dt.timedelta(days=31), START + dt.timedelta(days=32))
 USER = "arn:aws:iam::111122223333:user/"
 
 
@@ -112,20 +115,31 @@ def test_a_quiet_office_pages_within_the_budget(tmp_path: Path) -> None:
 
 def test_threads_and_row_order_change_nothing(tmp_path: Path) -> None:
     tables = [*office(), *theft(someone(3))]
-    one = isolation_forest(context(tmp_path, tables, threads=1), WINDOW)
-    other = isolation_forest(context(tmp_path, tables[::-1], threads=2), WINDOW)
+    one = isolation_forest(context(tmp_path, tables, threads=1), THEFT)
+    other = isolation_forest(context(tmp_path, tables[::-1], threads=2), THEFT)
+    assert one.anomalies.num_rows
     assert one.anomalies.equals(other.anomalies)
     assert one.state == other.state  # the model's bytes, too
 
 
 def test_hostile_names_pass_through_as_text(tmp_path: Path) -> None:
     hostile = f"{USER}x'; drop table events; --\x1b[31m<script>‮" + "a" * 2_000
-    made = context(tmp_path, [*office(names={3: hostile}), *theft(hostile)], budget=7.0)
-    rows = isolation_forest(made, WINDOW).anomalies.to_pylist()
+    odd = acting(hostile, [minute(31, 3)], "GetSecretValue", user_agent="\x1b]0;" + "u" * 2_000_000)
+    nobody = acting("x", [minute(31, 4)], "GetSecretValue", error_code="AccessDenied")
+    for name in ("principal_arn", "principal_type", "actor", "identity_arn"):
+        place = nobody.schema.get_field_index(name)
+        nobody = nobody.set_column(place, name, pa.nulls(1, pa.string()))
+    absurd = acting(hostile, [minute(31, 5)], "DeleteTrail", event_time_status="past")
+    tables = [*office(names={3: hostile}), *theft(hostile), odd, nobody, absurd]
+    made = context(tmp_path, [table.cast(absurd.schema) for table in tables], budget=7.0)
+    rows = isolation_forest(made, THEFT).anomalies.to_pylist()
     row = next(row for row in rows if row["principal_arn"] == hostile)
     evidence = json.loads(row["evidence"])
     assert made.engine.query(evidence["sql"]).num_rows == evidence["events"]
     assert "\x1b" not in row["explanation"] + row["title"]
+    assert len(row["explanation"]) < 1_000
+    assert len(row["evidence"]) < 200_000
+    assert "DeleteTrail" not in row["evidence"]  # its time is not to be believed
 
 
 def test_too_little_history_is_said(tmp_path: Path) -> None:
