@@ -44,6 +44,8 @@ class SimulateResult:
     """Labelled in all."""
     labels: str
     """Path of labels.jsonl."""
+    config_files: int = 0
+    """Of AWS Config, with labels of their own in config_labels.jsonl."""
 
 
 def simulate(
@@ -60,6 +62,7 @@ def simulate(
     organization_id: str | None = None,
     digests: str = "all",
     file_minutes: int = 5,
+    config_history: bool = False,
     workers: int = 0,
     force: bool = False,
     progress: Callable[[int], None] | None = None,
@@ -76,6 +79,7 @@ def simulate(
         organization_id: stands in the keys, as in those of an organization trail.
         digests: "all", "none", or the number of days at the end that have digest files.
         file_minutes: a log file is written at most so often for an account and region.
+        config_history: also write AWS Config's histories and snapshots of what the calls change.
         workers: processes; 0: one for each core.
         progress: told how many days are written, after each.
 
@@ -94,6 +98,7 @@ def simulate(
         organization_id=organization_id,
         digest_days=_digest_days(digests),
         file_minutes=file_minutes,
+        config_history=config_history,
     )
     faults = [*_faults(plan, workers), *_folder_faults(out, force=force)]
     if faults:
@@ -123,6 +128,7 @@ def simulate(
         incidents=totals.attacks,
         episodes=totals.episodes,
         labels=str(out / LABELS_FILE),
+        config_files=totals.config_files,
     )
 
 

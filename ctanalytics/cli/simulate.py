@@ -42,6 +42,10 @@ def simulate(
     file_minutes: Annotated[
         int, typer.Option(help="At most one log file in so many minutes for account and region.")
     ] = 5,
+    config_history: Annotated[
+        bool,
+        typer.Option("--config-history", help="Also write AWS Config's files of what calls change."),
+    ] = False,
     workers: Annotated[int, typer.Option(help="Processes; 0: one for each core.")] = 0,
     force: Annotated[
         bool, typer.Option("--force", help="Write into a folder that is not empty.")
@@ -70,6 +74,7 @@ def simulate(
             organization_id=organization_id,
             digests=digests,
             file_minutes=file_minutes,
+            config_history=config_history,
             workers=workers,
             force=force,
             progress=lambda done: bar.update(done, f"{done:,} days"),
@@ -82,6 +87,8 @@ def simulate(
         f"{result.records:,} records in {result.files:,} log files and {result.digests:,} digests, "
         f"{result.bytes:,} bytes, in {result.seconds:.1f} s ({rate:,.0f} records/s)"
     )
+    if result.config_files:
+        console.out(f"{result.config_files:,} files of AWS Config, labelled in config_labels.jsonl")
     console.out(
         f"{result.incidents:,} incidents and {result.episodes - result.incidents:,} "
         f"harmless episodes are labelled in {result.labels}"

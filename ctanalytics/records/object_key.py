@@ -21,7 +21,7 @@ LOG_KINDS = {
 }
 """Path segment after the account -> our name for the kind of file."""
 
-COMPANIONS = frozenset({"public-keys.json", "labels.jsonl", "README.md"})
+COMPANIONS = frozenset({"public-keys.json", "labels.jsonl", "config_labels.jsonl", "README.md"})
 """Names of files that lie beside a copy of logs and are none: keys, a simulator's labels, a text."""
 
 SEGMENTS = {kind: segment for segment, kind in LOG_KINDS.items()}
@@ -195,6 +195,33 @@ def digest_key(
         f"{_root(account_id, organization, prefix)}/CloudTrail-Digest/{aws_region}/{end:%Y/%m/%d}/"
         f"{account_id}_CloudTrail-Digest_{aws_region}_{trail}_{home_region}_{end:%Y%m%dT%H%M%SZ}"
         f"{'_backfill' if backfill else ''}.json.gz"
+    )
+
+
+def config_key(
+    *,
+    account_id: str,
+    aws_region: str,
+    channel: str,
+    name: str,
+    start: dt.datetime,
+    end: dt.datetime | None = None,
+    prefix: str = "",
+) -> str:
+    """Build the key of a file of AWS Config, which pads neither months nor days.
+
+    Args:
+        channel: ConfigHistory or ConfigSnapshot.
+        name: the type of the resources, or the snapshot's id.
+        start: when its items begin, or when the snapshot was taken; UTC.
+        end: of a history, when its items end.
+    """
+    day = end or start
+    stamp = f"{start:%Y%m%dT%H%M%SZ}"
+    last = f"{name}_{stamp}_{end:%Y%m%dT%H%M%SZ}_1" if end else f"{stamp}_{name}"
+    return (
+        f"{_root(account_id, None, prefix)}/Config/{aws_region}/{day.year}/{day.month}/{day.day}/"
+        f"{channel}/{account_id}_Config_{aws_region}_{channel}_{last}.json.gz"
     )
 
 

@@ -34,6 +34,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Days at the end that have digest files; 0: none."""
     file_minutes: int = 5
     """A log file is written at most so often for an account and region; CloudTrail's is 5."""
+    config_history: bool = False
+    """Whether AWS Config's files are written too."""
 
     @property
     def begin(self) -> int:

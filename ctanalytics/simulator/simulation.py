@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import shutil
@@ -14,6 +15,7 @@ import msgspec
 import numpy as np
 
 from ctanalytics.engines.executor import Executor, Part, Result
+from ctanalytics.simulator import config_history
 from ctanalytics.simulator.activity import Activity, calls_of, scale_for
 from ctanalytics.simulator.attacks import attacks
 from ctanalytics.simulator.background import activities
@@ -45,12 +47,15 @@ class Totals:
     content_bytes: int
     episodes: int
     attacks: int
+    config_files: int = 0
 
 
 class _DayResult(msgspec.Struct):
     files: list[DeliveredFile]
     seen: dict[int, tuple[list[str], int, int]]
     """Episode -> its event ids, first and last event time."""
+    changes: list[config_history.Change]
+    """What AWS Config would record, where its files are asked for."""
 
 
 def run(
@@ -85,6 +90,8 @@ def run(
     files = [file for day in days for file in day.files]
     digests = list(write_digests(plan, files, out))
     labels = _labels(plan, days)
+    changes = [change for day in days for change in day.changes]
+    config_files = config_history.write(plan, changes, out) if plan.config_history else 0
     (out / LABELS_FILE).write_bytes(b"".join(msgspec.json.encode(x) + b"\n" for x in labels))
     return Totals(
         records=sum(file.records for file in files),
@@ -94,6 +101,7 @@ def run(
         content_bytes=sum(file.content_bytes for file in files),
         episodes=len(labels),
         attacks=sum(bool(label["malicious"]) for label in labels),
+        config_files=config_files,
     )
 
 
@@ -101,7 +109,7 @@ def write_day(part: Part) -> Result:
     """Write the log files of one day; what is known of them goes to the file `part["result"]`."""
     plan = msgspec.convert(part["plan"], Plan)
     delivery = Delivery(plan, part["place"], Path(part["out"]))
-    result = _DayResult([], {})
+    result = _DayResult([], {}, [])
     renderer = Renderer(plan)
     calls = day_calls(plan, part["place"])
     organization = plan.organization
@@ -114,6 +122,8 @@ def write_day(part: Part) -> Result:
                 continue
             records = renderer.render(each, times, opened)
             delivery.add(records)
+            if plan.config_history:
+                result.changes += config_history.changes(each, records)
             if each.episode is not None:
                 _note(result, each.episode, list(records.event_ids), times)
         result.files += delivery.write(until)
@@ -132,9 +142,18 @@ def day_calls(plan: Plan, place: int) -> list[Calls]:
     ]
     for number, episode in enumerate(setting.episodes):
         if plan.day_of(episode.started_at) == place:
-            calls += [dataclasses.replace(c, episode=number) for c in episode.calls]
-            calls += [dataclasses.replace(c) for c in episode.aside]
+            made = _fresh([*episode.calls, *episode.aside])
+            calls += [
+                dataclasses.replace(each, episode=number) for each in made[: len(episode.calls)]
+            ]
+            calls += made[len(episode.calls) :]
     return calls
+
+
+def _fresh(calls: list[Calls]) -> list[Calls]:
+    """Copy calls with their generators: the episodes are kept for the next simulation."""
+    copies = {id(each.rng): copy.deepcopy(each.rng) for each in calls}
+    return [dataclasses.replace(each, rng=copies[id(each.rng)]) for each in calls]
 
 
 @dataclass(frozen=True)

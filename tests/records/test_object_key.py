@@ -228,3 +228,28 @@ def test_a_layout_is_understood(key: str, expected: ObjectKey) -> None:
 
 def test_every_kind_has_one_segment() -> None:
     assert len(object_key.SEGMENTS) == len(object_key.LOG_KINDS)
+
+
+def test_a_config_key_says_what_it_was_built_from() -> None:
+    start = dt.datetime(2026, 3, 1, 6, tzinfo=dt.UTC)
+    history = object_key.config_key(
+        account_id=A,
+        aws_region="eu-west-1",
+        channel="ConfigHistory",
+        name="AWS::EC2::Instance",
+        start=start,
+        end=start + dt.timedelta(hours=6),
+        prefix="config",
+    )
+    assert history == (
+        f"config/AWSLogs/{A}/Config/eu-west-1/2026/3/1/ConfigHistory/{A}_Config_eu-west-1_"
+        "ConfigHistory_AWS::EC2::Instance_20260301T060000Z_20260301T120000Z_1.json.gz"
+    )
+    snapshot = object_key.config_key(
+        account_id=A, aws_region="eu-west-1", channel="ConfigSnapshot", name="a1b2", start=start
+    )
+    assert snapshot.endswith(
+        f"ConfigSnapshot/{A}_Config_eu-west-1_ConfigSnapshot_20260301T060000Z_a1b2.json.gz"
+    )
+    for key in (history, snapshot):
+        assert parse(key) == ObjectKey("config", None, A, "eu-west-1", start.date())

@@ -10,6 +10,22 @@ with named as (
     left join config_services
         on config_services.config_service = split_part($resource_type, '::', 2)
     where changes.resource in (select unnest($names))
+      and not changes.is_data
+      -- EC2's calls tell what they are about, see who_changed.
+      and (
+          $resource_type is null
+          or changes.event_source <> 'ec2.amazonaws.com'
+          or changes.event_name in ('CreateTags', 'DeleteTags')
+          or $resource_type = 'AWS::EC2::EIP'
+          or contains(
+              lower(changes.event_name),
+              lower(
+                  regexp_extract(
+                      split_part($resource_type, '::', 3), '^([A-Z][a-z]+|[A-Z]+)', 1
+                  )
+              )
+          )
+      )
       and (
           $resource_type is null
           or split_part(changes.event_source, '.', 1) in (

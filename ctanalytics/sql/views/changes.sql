@@ -14,6 +14,7 @@ select
     resource_events.resource,
     resource_events.event_source,
     resource_events.event_name,
+    resource_events.is_data,
     resource_events.principal_type,
     resource_events.principal,
     resource_events.session_name,

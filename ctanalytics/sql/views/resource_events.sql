@@ -3,7 +3,8 @@
 -- has no row.
 -- grain:  account_id, event_id, resource_kind, resource
 -- reads:  events
--- units:  event_time UTC; resource_kind: arn, or the parameter's name as AWS writes it
+-- units:  event_time UTC; resource_kind: arn, or the parameter's name as AWS writes it; is_data:
+-- whether it is a data event, which uses a resource and does not change what it is
 with named as (
     select
         event_date,
@@ -16,6 +17,7 @@ with named as (
         read_only,
         is_error,
         error_code,
+        coalesce(event_category = 'Data', not management_event, false) as is_data,
         principal_type,
         coalesce(principal_arn, actor) as principal,
         session_name,
@@ -68,6 +70,7 @@ spread as (
         read_only,
         is_error,
         error_code,
+        is_data,
         principal_type,
         principal,
         session_name,
@@ -89,6 +92,7 @@ select
     read_only,
     is_error,
     error_code,
+    is_data,
     principal_type,
     principal,
     session_name,

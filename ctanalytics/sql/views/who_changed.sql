@@ -23,6 +23,7 @@ aliases as (
         chosen.aws_region,
         chosen.resource_type,
         chosen.capture_time,
+        chosen.change,
         chosen.window_minutes,
         coalesce(
             config_services.event_source, lower(split_part(chosen.resource_type, '::', 2))
@@ -64,32 +65,51 @@ named as (
        and changes.account_id = aliases.account_id
        and epoch(aliases.capture_time) - epoch(changes.event_time)
            between -5 and aliases.window_minutes * 60
-    where (
-        -- A policy or a grant of another service that mentions a resource does not change it.
-        split_part(changes.event_source, '.', 1) in (
-            aliases.event_source,
-            'autoscaling',
-            'cloudcontrolapi',
-            'cloudformation',
-            'elasticbeanstalk',
-            'tagging'
-        )
-        and (
-            changes.resource_kind = 'arn'
-            or regexp_matches(aliases.resource, '^[a-z]+-[0-9a-f]{8,17}$')
-        )
-    )
-       or (
-           split_part(changes.event_source, '.', 1) = aliases.event_source
-           and (aliases.is_global or changes.aws_region = aliases.aws_region)
-           and (
-               changes.resource_kind = 'name'
-               or starts_with(
-                   lower(changes.resource_kind),
-                   lower(split_part(aliases.resource_type, '::', 3))
-               )
-           )
-       )
+    where not changes.is_data
+      and (
+          -- EC2's calls tell what they are about: RunInstances names a group, and leaves it as it is.
+          aliases.change <> 'changed'
+          or aliases.event_source <> 'ec2'
+          or changes.event_source <> 'ec2.amazonaws.com'
+          or changes.event_name in ('CreateTags', 'DeleteTags')
+          or aliases.resource_type = 'AWS::EC2::EIP'
+          or contains(
+              lower(changes.event_name),
+              lower(
+                  regexp_extract(
+                      split_part(aliases.resource_type, '::', 3), '^([A-Z][a-z]+|[A-Z]+)', 1
+                  )
+              )
+          )
+      )
+      and (
+          (
+              -- A policy or a grant of another service that mentions a resource does not change it.
+              split_part(changes.event_source, '.', 1) in (
+                  aliases.event_source,
+                  'autoscaling',
+                  'cloudcontrolapi',
+                  'cloudformation',
+                  'elasticbeanstalk',
+                  'tagging'
+              )
+              and (
+                  changes.resource_kind = 'arn'
+                  or regexp_matches(aliases.resource, '^[a-z]+-[0-9a-f]{8,17}$')
+              )
+          )
+          or (
+              split_part(changes.event_source, '.', 1) = aliases.event_source
+              and (aliases.is_global or changes.aws_region = aliases.aws_region)
+              and (
+                  changes.resource_kind = 'name'
+                  or starts_with(
+                      lower(changes.resource_kind),
+                      lower(split_part(aliases.resource_type, '::', 3))
+                  )
+              )
+          )
+      )
 ),
 told as (
     select
