@@ -196,18 +196,7 @@ def _span(
     until: dt.datetime | None,
     where: str,
 ) -> tuple[dt.datetime, dt.datetime]:
-    (reach,) = engine.run(
-        "investigate/reach",
-        since=since or dt.datetime.min.replace(tzinfo=dt.UTC),
-        until=until or dt.datetime.max.replace(tzinfo=dt.UTC),
-    ).to_pylist()
-    first, last = reach["first_event"], reach["last_event"]
-    if last is None:
-        raise CtanalyticsError(
-            "the lake has no events yet",
-            where=where,
-            mend="`ctanalytics ingest SOURCE --lake LAKE` brings some in",
-        )
+    first, last = _reach(engine, where)
     if subject is not None and subject.event_time is not None:
         since = since or subject.event_time - _BEFORE_EVENT
         until = until or subject.event_time + _AFTER_EVENT
@@ -220,13 +209,26 @@ def _span(
             where="--since and --until",
             mend="give a --since that lies before --until",
         )
-    if not reach["events"]:
+    if until <= first or since > last:
         raise CtanalyticsError(
             f"there is no event from {_clock(since)} to {_clock(until)}",
             where=where,
             mend=f"the lake reaches from {_clock(first)} to {_clock(last)}: choose --since and --until there",
         )
     return since, until
+
+
+def _reach(engine: Engine, where: str) -> tuple[dt.datetime, dt.datetime]:
+    """The times of the lake's first and last event."""
+    (dates,) = engine.run("investigate/dates").to_pylist()
+    if dates["last_date"] is None:
+        raise CtanalyticsError(
+            "the lake has no events yet",
+            where=where,
+            mend="`ctanalytics ingest SOURCE --lake LAKE` brings some in",
+        )
+    (reach,) = engine.run("investigate/reach", **dates).to_pylist()
+    return reach["first_event"], reach["last_event"]
 
 
 def _require_known(here: Lake, settings: Settings, case: Case, own: Engine) -> None:

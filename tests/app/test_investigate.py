@@ -516,6 +516,12 @@ def test_what_is_not_there_is_said_with_a_mend(
     assert caught.value.mend
 
 
+def test_an_empty_lake_says_so(tmp_path: Path) -> None:
+    Lake.create(tmp_path / "lake")
+    with pytest.raises(CtanalyticsError, match="the lake has no events yet"):
+        investigate(tmp_path / "lake", kind="key", value=KEY)
+
+
 def test_a_name_of_several_things_lists_them(home: Path) -> None:
     with pytest.raises(UsageError, match=r"2 things: roleName in 111122223333 \(1 call"):
         ask(home, "resource", "web")
