@@ -22,6 +22,13 @@ OUTSIDE = Outside(Aws(), io.StringIO())
         "sns:arn:aws:sns:eu-west-1:111122223333:alerts",
         "sns:arn:aws-us-gov:sns:us-gov-west-1:111122223333:alerts.fifo",
         "sns:arn:aws-cn:sns:cn-north-1:111122223333:alerts",
+        "logs:/ctanalytics/alerts",
+        "eventbridge:default",
+        "eventbridge:arn:aws:events:eu-west-1:111122223333:event-bus/security",
+        "securityhub:",
+        "securityhub:us-gov-west-1",
+        "ocsf:/var/log/findings.ndjson",
+        "ocsf:/var/log/findings/",
         "stdout",
         "file:/var/log/alerts.ndjson",
     ],
@@ -50,6 +57,15 @@ def test_a_file_is_known_by_its_absolute_path(
         ("sns:alerts", "ARN"),
         ("sns:arn:aws:sqs:eu-west-1:111122223333:alerts", "ARN"),
         ("sns:arn:aws:sns:eu-west-1:111122223333:alerts\n", "ARN"),
+        ("logs:", "log group"),
+        ("logs:a b", "log group"),
+        ("logs:" + "x" * 513, "log group"),
+        ("eventbridge:", "event bus"),
+        ("eventbridge:arn:aws:sns:eu-west-1:111122223333:alerts", "event bus"),
+        ("securityhub:moon", "no region"),
+        ("webhook:http://hooks.example.com/x", "webhook"),
+        ("ocsf:", "no file"),
+        ("ocsf:/not/there/x", "no file"),
         ("stdout:x", "no address"),
         ("file:", "no file"),
         ("file:/", "no file"),
@@ -68,3 +84,10 @@ def test_all_wrong_targets_are_named_at_once_and_a_double_one_is_one() -> None:
     assert "sns:x" in caught.value.what
     assert "'slack'" in caught.value.what
     assert len(parse_targets(["stdout", "stdout"], OUTSIDE)) == 1
+
+
+def test_a_target_is_known_by_its_kind_its_name_and_what_the_outbox_calls_it() -> None:
+    target = parse_target("webhook:https://hooks.example.com/x", OUTSIDE)
+    assert target.names[:2] == ("webhook", "webhook:https://hooks.example.com/x")
+    assert target.names[2].startswith("webhook:hooks.example.com#")
+    assert parse_target("stdout", OUTSIDE).names == ("stdout",)
