@@ -55,6 +55,11 @@ def type_of(stack: Stack, logical: str) -> str:
     return str(_definition(stack, logical)["Type"])
 
 
+def name_of(stack: Stack, logical: str) -> str:
+    """Return what !Ref gives of a resource; of a bucket's policy that is the bucket."""
+    return str(_map(stack)._parsed_resources[logical].physical_resource_id)
+
+
 def _map(stack: Stack) -> Any:
     known = cloudformation_backends[stack.account][stack.region].stacks.values()
     return next(one.resource_map for one in known if one.name == stack.name)
