@@ -92,10 +92,14 @@ def next_steps(scene: Scene) -> list[str]:
     ]
     steps += [step for tactic in scene.tactics if (step := attack.next_step(tactic))]
     steps = [untrusted.one_line(step, limit=300) for step in dict.fromkeys(steps)][: _STEPS - 2]
-    if scene.principal_arns:
-        # The ARN is written by whoever made the role: it is quoted for the shell that gets it.
-        arn = untrusted.shell_word(f"principal={scene.principal_arns[0]}")
-        steps.append(f"ctanalytics query --name principal_timeline --param {arn}")
+    # An ARN is written by whoever made the role: all is quoted for the shell that gets it.
+    if len(scene.access_key_ids) == 1:
+        steps.append(
+            f"ctanalytics investigate --key {untrusted.shell_word(scene.access_key_ids[0])}"
+        )
+    elif scene.principal_arns:
+        arn = untrusted.shell_word(scene.principal_arns[0])
+        steps.append(f"ctanalytics investigate --principal {arn}")
     if scene.event_ids:
         steps.append(f"ctanalytics show {untrusted.shell_word(scene.event_ids[0])}")
     return steps

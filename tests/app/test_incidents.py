@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from ctanalytics import untrusted
 from ctanalytics.app.incidents.listing import list_incidents, show_incident
 from ctanalytics.errors import UsageError
 from ctanalytics.records.directory import ACCOUNT_DIRECTORY
@@ -126,9 +128,8 @@ def test_log_content_stays_on_its_line_and_what_there_is_not_is_told(tmp_path: P
     assert "\n" not in one["title"]
     assert "\x1b" not in one["story"] + one["title"] + "".join(one["next_steps"])
     assert one["story"].count("\nWho: ") == 1
-    (command,) = [step for step in one["next_steps"] if "principal_timeline" in step]
-    word = command.partition("--param ")[2]
-    assert word.startswith("'principal=")
+    (command,) = [step for step in one["next_steps"] if "investigate" in step]
+    assert shlex.split(command)[2:] == ["--principal", untrusted.one_line(evil)]
     for wrong in ("nonsense", "abcd"):
         with pytest.raises(UsageError, match=wrong):
             show_incident(wrong, made)
