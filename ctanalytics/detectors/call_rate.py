@@ -116,9 +116,10 @@ def _kinds(context: Context) -> Iterator[str]:
 
 def _less_calls(history: History, theta: Floats) -> tuple[list[Stop | Drop], list[Gap]]:
     """Stops and drops of series by themselves, and of many at once."""
-    silent = stops.find(history, theta)
-    alone, gaps = stops.together(history, silent)
-    slow = [drop for drop in drops.find(history, theta) if _is_slow(drop, silent)]
+    known = stops.silences(history)
+    silent = stops.find(history, theta, known)
+    alone, gaps = stops.together(history, silent, known)
+    slow = [drop for drop in drops.find(history, theta, known) if _is_slow(drop, silent)]
     return [*alone, *slow], gaps
 
 

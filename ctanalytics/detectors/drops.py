@@ -27,6 +27,7 @@ from ctanalytics.detectors.series import (
     Ints,
     Minutes,
 )
+from ctanalytics.detectors.stops import Silences
 
 WINDOWS: Final = DROP_WINDOWS
 LOOKS: Final = len(WINDOWS)
@@ -87,16 +88,18 @@ class _Own:
 def look(history: History) -> list[Looks]:
     """Score every tenth minute of the days to judge of the steady series, window by window."""
     chosen = np.arange(history.count)
-    return list(_looks(history, chosen, history, [_own(history, place) for place in range(LOOKS)]))
+    known = stops.silences(history)
+    own = [_own(history, known, place) for place in range(LOOKS)]
+    return list(_looks(history, chosen, history, own))
 
 
 def daily(history: History, place: int) -> Floats:
     """(series, days) the largest u of each day of the pool and the window; NaN where a series is not
     steady enough."""
-    return _own(history, place).normal
+    return _own(history, stops.silences(history), place).normal
 
 
-def find(history: History, theta: Floats | float) -> list[Drop]:
+def find(history: History, theta: Floats | float, known: Silences | None = None) -> list[Drop]:
     """Find the drops that fire on the days to judge.
 
     A series is steady enough after 14 days of history whose longest silence is 3 hours (for the
@@ -104,15 +107,17 @@ def find(history: History, theta: Floats | float) -> list[Drop]:
 
     Args:
         theta: the score that fires, of all days or of each.
+        known: the silences of the series, where they are at hand.
     """
     width = history.axis.days - history.first_day
     thetas = np.broadcast_to(np.asarray(theta, np.float64), (width,))
-    own = [_own(history, place) for place in range(LOOKS)]
+    known = known or stops.silences(history)
+    own = [_own(history, known, place) for place in range(LOOKS)]
     fires = np.zeros((history.count, width), np.bool_)
-    for place, known in enumerate(own):
+    for place, one in enumerate(own):
         for day in range(history.first_day, history.axis.days):
-            column = day - known.first
-            scores = surprise(known.u[:, column], _pool(known.normal, place, column))
+            column = day - one.first
+            scores = surprise(one.u[:, column], _pool(one.normal, place, column))
             fires[:, day - history.first_day] |= scores >= thetas[day - history.first_day]
     chosen = np.flatnonzero(fires.any(axis=1))
     if not len(chosen):
@@ -132,9 +137,8 @@ def find(history: History, theta: Floats | float) -> list[Drop]:
     return sorted(found, key=lambda drop: (drop.series, drop.start))
 
 
-def _own(history: History, place: int) -> _Own:
+def _own(history: History, known: Silences, place: int) -> _Own:
     start = history.first_day - PEAK_DAYS
-    known = stops.silences(history)
     longest = known.longest < _LONGEST_SILENCE[WINDOWS[place]]
     steady = (longest & known.eligible & ~history.masked)[:, start:]
     y = history.peak("drop", place, start)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -126,8 +127,8 @@ class History:
 
         def days(rows: DayRows) -> DayRows:
             at, number = kept(rows.series)
-            columns = (rows.hours, rows.first, rows.last, rows.gap, rows.gap_at)
-            return DayRows(number, *(column[at] for column in columns))
+            columns = (rows.first, rows.last, rows.gap, rows.gap_at)
+            return DayRows(number, rows.hours[at], *(column[at] for column in columns))
 
         def highest(rows: PeakRows) -> PeakRows:
             at, number = kept(rows.series)
@@ -178,6 +179,7 @@ def load(context: Context, window: Window, kind: str, *, with_peaks: bool = True
     dates = axis.dates(AXIS_DAYS - PEAK_DAYS, axis.days)
     tables = context.derived.read("series_peak", dates, kind) if with_peaks else []
 
+    @cache
     def minutes(first: int, after: int) -> Minutes:
         wanted = axis.dates(first, after)
         rows = context.derived.read("series_minute", wanted, kind)

@@ -36,7 +36,7 @@ STEP: Final = 10
 LOCAL: Final = {5: 120, 15: 120, 60: 120, 360: 720, 1_440: 1_440}
 """Minutes before each window that tell what is usual just now."""
 
-_CHUNK_ROWS: Final = 200_000
+_CHUNK_ROWS: Final = 20_000
 _THREADS: Final = 2
 
 
@@ -46,7 +46,17 @@ class Looks:
 
     sums: Ints
     expected: Floats
-    y: Floats
+
+    @property
+    def ratio(self) -> Floats:
+        """How often the calls are what was to be expected, with PSEUDO added to both."""
+        found: Floats = (self.sums + PSEUDO) / (self.expected + PSEUDO)
+        return found
+
+    @property
+    def y(self) -> Floats:
+        """The deviation: the logarithm of the ratio."""
+        return np.log(self.ratio)
 
     @property
     def held(self) -> Bools:
@@ -55,19 +65,31 @@ class Looks:
         return found
 
 
-def looks(minutes: Minutes, entries: Ints, expected: Expected, window: int) -> Looks:
+def looks(
+    minutes: Minutes,
+    entries: Ints,
+    expected: Expected,
+    window: int,
+    through: Floats | None = None,
+) -> Looks:
     """Compare the calls of the window that ends at each entry with what was to be expected: by the
-    season, or by what went before the window, whichever is more."""
+    season, or by what went before the window, whichever is more.
+
+    Args:
+        through: `expected.through` of the entries, where it is known.
+    """
     places, running = minutes.places, minutes.running
+    who, minute = minutes.series[entries], minutes.minute[entries]
+    if through is None:
+        through = expected.through(who, minute)
     now = places[entries]
     below = np.searchsorted(places, now - window, side="right")
     before = np.searchsorted(places, now - window - LOCAL[window], side="right")
     start = running[below]
     sums = running[entries + 1] - start
     local = (start - running[before]) * (window / LOCAL[window])
-    season = expected.within(minutes.series[entries], minutes.minute[entries], window)
-    most = np.maximum(season, local)
-    return Looks(sums, most, np.log((sums + PSEUDO) / (most + PSEUDO)))
+    season = through - expected.through(who, minute - window)
+    return Looks(sums, np.maximum(season, local))
 
 
 def peaks(
@@ -80,9 +102,7 @@ def peaks(
         expected: of these days and the one before.
         until: the minute at which the logs end; silence beyond is unknown.
     """
-    with ThreadPoolExecutor(_THREADS) as threads:
-        parts = list(threads.map(lambda part: _surges(part, expected, first), _chunks(minutes)))
-    series, day, most, surge, held = (np.concatenate(column) for column in zip(*parts, strict=True))
+    series, day, most, surge, held = surge_peaks(minutes, expected, first)
     found = {}
     for one in range(first, after):
         rows = day == one
@@ -97,6 +117,20 @@ def peaks(
             drop_peaks(minutes, expected, one, until),
         )
     return found
+
+
+def surge_peaks(
+    minutes: Minutes, expected: Expected, first: int
+) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+    """Return series, day, and by window the most calls, the largest y, and the largest of looks that
+    could page, of the days from the first on; in units of NANO."""
+    if len(minutes.series):
+        # Once here, and not by several threads at the same time: it adds up all hours.
+        expected.through(minutes.series[:1], minutes.minute[:1])
+    with ThreadPoolExecutor(_THREADS) as threads:
+        parts = list(threads.map(lambda part: _surges(part, expected, first), _chunks(minutes)))
+    series, day, most, surge, held = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return series, day, most, surge, held
 
 
 def _chunks(minutes: Minutes) -> Iterator[Minutes]:
@@ -119,12 +153,16 @@ def _surges(part: Minutes, expected: Expected, first: int) -> tuple[Ints, Ints, 
     most, surge, held = (np.zeros(shape, np.int64) for _ in range(3))
     if not len(starts):
         return cell, cell, most, surge, held
+    through = expected.through(part.series[entries], part.minute[entries])
     for place, window in enumerate(SURGE_WINDOWS):
-        found = looks(part, entries, expected, window)
+        found = looks(part, entries, expected, window, through)
+        ratio = found.ratio
         most[:, place] = np.maximum.reduceat(found.sums, starts)
-        surge[:, place] = nano(np.maximum.reduceat(found.y, starts))
-        could = np.maximum.reduceat(np.where(found.held, found.y, -np.inf), starts)
-        held[:, place] = nano(could)
+        # The largest ratio has the largest logarithm, which is so taken once a day.
+        surge[:, place] = nano(np.log(np.maximum.reduceat(ratio, starts)))
+        could = np.maximum.reduceat(np.where(found.held, ratio, 0.0), starts)
+        with np.errstate(divide="ignore"):
+            held[:, place] = nano(np.log(could))
     return cell[starts] // part.days, cell[starts] % part.days, most, surge, held
 
 

@@ -22,6 +22,8 @@ from ctanalytics.records.series_tables import KEYS
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+Hours = npt.NDArray[np.int32]
+"""Half as large as Ints: there are many of them."""
 
 DAY: Final = 1_440
 HISTORY_DAYS: Final = 28
@@ -78,10 +80,11 @@ class Keys:
     @classmethod
     def of(cls, tables: Iterable[pa.Table]) -> Keys:
         """Number the series of some tables that have the columns KEYS."""
-        frames = [pl.DataFrame(pl.from_arrow(table.select(KEYS))).unique() for table in tables]
-        empty = pl.DataFrame(schema=dict.fromkeys(KEYS, pl.String))
-        found = pl.concat([empty, *frames]).unique().sort(KEYS, nulls_last=False)
-        return cls(found.with_row_index(_NUMBER))
+        found = pl.DataFrame(schema=dict.fromkeys(KEYS, pl.String))
+        for table in tables:
+            own = pl.DataFrame(pl.from_arrow(table.select(KEYS))).unique()
+            found = pl.concat([found, own.join(found, on=list(KEYS), how="anti", nulls_equal=True)])
+        return cls(found.sort(KEYS, nulls_last=False).with_row_index(_NUMBER))
 
     @property
     def count(self) -> int:
@@ -188,7 +191,7 @@ class DayRows:
 
     series: Ints
     """Ascending."""
-    hours: Ints
+    hours: Hours
     """(rows, 24) calls."""
     first: Ints
     last: Ints
@@ -217,7 +220,7 @@ def add_up(series: Ints, minute: Ints, calls: Ints) -> DayRows:
     first = np.flatnonzero(np.diff(series, prepend=-1))
     last = np.append(first[1:], len(series)) - 1 if len(first) else first
     row = np.cumsum(np.diff(series, prepend=-1) != 0) - 1
-    hours = np.zeros((len(first), 24), np.int64)
+    hours = np.zeros((len(first), 24), np.int32)
     np.add.at(hours, (row, minute // 60), calls)
     gap, gap_at = np.zeros(len(first), np.int64), np.zeros(len(first), np.int64)
     later = np.flatnonzero(row[1:] == row[:-1]) + 1
@@ -270,7 +273,8 @@ def day_rows(keys: Keys, table: pa.Table) -> DayRows:
         table[name].to_numpy().astype(np.int64)[order]
         for name in ("first_minute", "last_minute", "gap_minutes", "gap_minute")
     ]
-    return DayRows(number[order], _lists(table, "hours", 24)[order], *columns)
+    hours = _lists(table, "hours", 24)[order].astype(np.int32)
+    return DayRows(number[order], hours, *columns)
 
 
 def peak_rows(keys: Keys, table: pa.Table) -> PeakRows:
@@ -294,9 +298,9 @@ def _lists(table: pa.Table, name: str, width: int) -> Ints:
     return found
 
 
-def lists(values: Ints) -> pa.Array:
+def lists(values: Ints | Hours) -> pa.Array:
     """Return (rows, n) integers as lists, NO_LOOK as null."""
-    flat = values.ravel()
+    flat = values.ravel().astype(np.int64)
     offsets = np.arange(len(values) + 1, dtype=np.int32) * values.shape[1]
     return pa.ListArray.from_arrays(
         pa.array(offsets), pa.array(flat, pa.int64(), mask=flat == NO_LOOK)

@@ -134,11 +134,13 @@ class State:
         self.count(ALL, [*further, *dates])
         self.count(kind, dates)
         self.add_up(kind, dates)
-        tables = self.derived.read("series_day", dates, kind)
-        keys = Keys.of(table for _, table in tables)
+        keys = Keys.of(table for _, table in self.derived.read("series_day", dates, kind))
         hours = self.derived.read("series_minute", [*further, *dates], ALL)
         known = logged.logged(keys, axis, hours, self.until)
-        rows = {(date - axis.start.date()).days: day_rows(keys, table) for date, table in tables}
+        rows = {
+            (date - axis.start.date()).days: day_rows(keys, table)
+            for date, table in self.derived.read("series_day", dates, kind)
+        }
         off, calendar = self.calendars.off(axis), self.calendars.of(keys)
         unlearned = known.masked | self.confirmed.days(kind, keys, axis)
         past = Past(keys.count, rows, known.age, unlearned, off, calendar)
@@ -164,7 +166,6 @@ class State:
             for day, rows in peaks(minutes, expected, start, end, until).items():
                 table = peak_table(kind, days.keys, rows)
                 self._keep("series_peak", days.axis.date(day), kind, wanted[day], table)
-            self.derived.forget_rows("series_minute", days.axis.date(end - 2))
 
     def _inputs(self, kind: str, axis: Axis, day: int) -> str:
         dates = axis.dates(day - REACH_DAYS, day + 1)

@@ -114,10 +114,11 @@ def _longest(ended: Floats) -> Floats:
     """(series, days) the longest of the 28 days before; the second longest bounds it, so that one
     stop does not hide the next."""
     count, days = ended.shape
-    padded = np.concatenate((np.full((count, HISTORY_DAYS), np.nan), ended), axis=1)
+    known = np.where(np.isfinite(ended), ended, 0.0)
+    padded = np.concatenate((np.zeros((count, HISTORY_DAYS)), known), axis=1)
     most, second = np.zeros((count, days)), np.zeros((count, days))
     for age in range(HISTORY_DAYS):
-        values = np.nan_to_num(padded[:, age : age + days])
+        values = padded[:, age : age + days]
         second = np.maximum(second, np.minimum(values, most))
         most = np.maximum(most, values)
     return np.minimum(most, _CUT * second + _PSEUDO_MINUTES)
@@ -133,17 +134,18 @@ def _is_old(called: Bools) -> Bools:
     return found
 
 
-def find(history: History, theta: Floats | float) -> list[Stop]:
+def find(history: History, theta: Floats | float, known: Silences | None = None) -> list[Stop]:
     """Find the silences that fire on the days to judge.
 
     A series is eligible after 14 days with calls and no silence of a whole day in four weeks.
 
     Args:
         theta: the score that fires, of all days or of each.
+        known: its silences, where they are at hand.
     """
     if not history.count:
         return []
-    known, first_day = silences(history), history.first_day
+    known, first_day = known or silences(history), history.first_day
     y, normal = known.y, known.normal
     next_call = _next_calls(history)
     width = history.axis.days - first_day
@@ -226,11 +228,11 @@ def _pool(normal: Floats, today: int) -> Floats:
     return pool
 
 
-def together(history: History, stops: list[Stop]) -> tuple[list[Stop], list[Gap]]:
+def together(history: History, stops: list[Stop], known: Silences) -> tuple[list[Stop], list[Gap]]:
     """Take out the stops in which much of an account and region went silent at once."""
     if len(stops) < _LEAST_TOGETHER:
         return stops, []
-    eligible = np.logical_or.reduce(silences(history).eligible[:, history.first_day :], axis=1)
+    eligible = np.logical_or.reduce(known.eligible[:, history.first_day :], axis=1)
     place = history.keys.frame.select("account_id", "aws_region").rows()
     groups: dict[tuple[str, str], list[Stop]] = {}
     for stop in stops:

@@ -15,7 +15,7 @@ import json
 import re
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -37,6 +37,8 @@ _NAME: Final = re.compile(
 _DATE: Final = re.compile(r"event_date=(\d{4}-\d\d-\d\d)/")
 _SOURCES: Final = ("events", "event_conflicts")
 _READERS: Final = 8
+_MOST_ROWS: Final = 1_000_000
+"""Rows of all tables that stay in memory, where they can be read again."""
 
 Key = tuple[str, dt.date, str]
 """Table, date, kind."""
@@ -140,20 +142,28 @@ class Derived:
 
     def read(
         self, table: str, dates: Iterable[dt.date], kind: str
-    ) -> list[tuple[dt.date, pa.Table]]:
-        """Return the rows of dates, in the order of the dates; dates without a file are left out."""
+    ) -> Iterator[tuple[dt.date, pa.Table]]:
+        """Yield the rows of dates, in the order of the dates; dates without a file are left out."""
         keys = [key for date in sorted(dates) if (key := (table, date, kind)) in self._made]
-        missing = [key for key in keys if key not in self._rows]
         with ThreadPoolExecutor(_READERS) as threads:
-            self._rows.update(zip(missing, threads.map(self._load, missing), strict=True))
-        return [(key[1], self._rows[key]) for key in keys]
+            for start in range(0, len(keys), _READERS):
+                some = keys[start : start + _READERS]
+                missing = [key for key in some if key not in self._rows]
+                self._rows.update(zip(missing, threads.map(self._load, missing), strict=True))
+                found = [(key[1], self._rows[key]) for key in some]
+                self._evict()
+                yield from found
 
-    def forget_rows(self, table: str, before: dt.date) -> None:
-        """Let go of the memory of older rows of a table that can be read again."""
-        if self._writes is not None:
-            for key in [one for one in self._rows if one[0] == table and one[1] < before]:
-                if self._made[key].path:
-                    del self._rows[key]
+    def _evict(self) -> None:
+        """Let go of rows that can be read again, when there are many; the oldest in memory first."""
+        if self._writes is None:
+            return
+        held = sum(rows.num_rows for rows in self._rows.values())
+        for key in list(self._rows):
+            if held <= _MOST_ROWS:
+                return
+            if self._made[key].path:
+                held -= self._rows.pop(key).num_rows
 
     def _load(self, key: Key) -> pa.Table:
         if self.lake is None:

@@ -1,0 +1,299 @@
+"""How many sparse minutes a second the five windows of all series take, beside pandas and polars.
+
+python -m benchmarks.detection.rates_throughput [--rows N] [--series N] [--repeats N] [--json]
+python -m benchmarks.detection.rates_throughput --memory [--series 100000] [--days 30]
+
+Every side gets the same minutes (series, minute, calls) in memory and the same two threads, and
+gives for each series and day the largest deviation of five windows: calls of the window against
+what the stretch before it had, logarithm, maximum. Ours also looks up the seasonal expectation,
+tells which looks could page, and the most calls, which the others are spared. pandas is taken from
+build/peers, where `make bench-ingest` puts it; without it that side is left out.
+
+--memory brings the state of 100,000 series up to date for 30 days and judges the last, and prints
+the most memory that took.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+os.environ.setdefault("POLARS_MAX_THREADS", "2")
+
+import numpy as np
+import polars as pl
+
+from ctanalytics.detectors import surges
+from ctanalytics.detectors.expectation import Expected
+from ctanalytics.detectors.history import AXIS_DAYS, load
+from ctanalytics.detectors.peaks import LOCAL, PSEUDO, surge_peaks
+from ctanalytics.detectors.series import DAY, SURGE_WINDOWS, Minutes
+
+THREADS: Final = 2
+_PEERS: Final = Path(__file__).parents[2] / "build" / "peers" / "bin" / "python"
+_DAYS: Final = 7
+_START: Final = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
+
+_PANDAS: Final = """
+import json, sys, time
+import numpy as np, pandas as pd
+rows = pd.read_parquet(sys.argv[1])
+windows, local, pseudo, repeats = json.loads(sys.argv[2])
+seconds = []
+for _ in range(repeats):
+    started = time.perf_counter()
+    rows["at"] = pd.to_datetime(rows["minute"], unit="m")
+    series = rows.set_index("at").groupby("series")["calls"]
+    day = rows["minute"].to_numpy() // 1440
+    found = {}
+    for window in windows:
+        span = local[str(window)]
+        sums = series.rolling(f"{window}min").sum().to_numpy()
+        before = series.rolling(f"{window + span}min").sum().to_numpy() - sums
+        y = np.log((sums + pseudo) / (before * (window / span) + pseudo))
+        found[window] = pd.Series(y).groupby([rows["series"].to_numpy(), day]).max()
+    seconds.append(time.perf_counter() - started)
+print(json.dumps({"seconds": seconds, "sum": {w: float(f.sum()) for w, f in found.items()}}))
+"""
+
+
+def minutes(rows: int, series: int, days: int, seed: int = 1) -> Minutes:
+    """Sparse minutes of series whose rates differ by a thousand, sorted."""
+    rng = np.random.default_rng(seed)
+    weight = 10 ** rng.uniform(0, 3, series)
+    counts = np.maximum(rng.multinomial(int(rows * 1.1), weight / weight.sum()), 1)
+    number = np.repeat(np.arange(series), counts)
+    place = np.unique(number * days * DAY + rng.integers(0, days * DAY, len(number)))
+    calls = rng.geometric(0.5, len(place))
+    return Minutes(place // (days * DAY), place % (days * DAY), calls, days)
+
+
+def ours(found: Minutes) -> Callable[[], dict[int, float]]:
+    """The code that makes the state's peaks."""
+    count = int(found.series.max()) + 1
+    season = Expected(0, np.full((count, found.days, 24), 0.0))
+
+    def run() -> dict[int, float]:
+        fresh = Minutes(found.series, found.minute, found.calls, found.days)
+        surge = surge_peaks(fresh, season, 0)[3]
+        return {
+            window: float(surge[:, place].sum() * 1e-9)
+            for place, window in enumerate(SURGE_WINDOWS)
+        }
+
+    return run
+
+
+def polars(found: Minutes) -> Callable[[], dict[int, float]]:
+    """Rolling sums by polars' own means."""
+    rows = pl.DataFrame({"series": found.series, "minute": found.minute, "calls": found.calls})
+
+    def run() -> dict[int, float]:
+        sums = rows.lazy().with_columns(
+            pl.col("calls")
+            .rolling_sum_by("minute", window_size=f"{width}i")
+            .over("series")
+            .alias(f"s{width}")
+            for window in SURGE_WINDOWS
+            for width in (window, window + LOCAL[window])
+        )
+        y = sums.select(
+            "series",
+            (pl.col("minute") // DAY).alias("day"),
+            *(_deviation(window).alias(str(window)) for window in SURGE_WINDOWS),
+        )
+        daily = y.group_by("series", "day").agg(pl.all().max()).collect()
+        return {window: float(daily[str(window)].sum()) for window in SURGE_WINDOWS}
+
+    return run
+
+
+def _deviation(window: int) -> pl.Expr:
+    sums, wide = pl.col(f"s{window}"), pl.col(f"s{window + LOCAL[window]}")
+    before = (wide - sums) * (window / LOCAL[window])
+    return ((sums + PSEUDO) / (before + PSEUDO)).log()
+
+
+def timed(run: Callable[[], dict[int, float]], repeats: int) -> tuple[list[float], float, Any]:
+    """Seconds of each repeat, CPU seconds of the cheapest, and what came out."""
+    seconds, cpu, told = [], [], None
+    for _ in range(repeats):
+        started, used = time.perf_counter(), time.process_time()
+        told = run()
+        seconds.append(time.perf_counter() - started)
+        cpu.append(time.process_time() - used)
+    return seconds, min(cpu), told
+
+
+def pandas(found: Minutes, repeats: int) -> tuple[list[float], Any] | None:
+    """The same by pandas, in the environment of the peers; None where there is none."""
+    if not _PEERS.exists():
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "rows.parquet"
+        frame = pl.DataFrame({"series": found.series, "minute": found.minute, "calls": found.calls})
+        frame.write_parquet(file)
+        local = {str(window): span for window, span in LOCAL.items()}
+        flags = json.dumps([list(SURGE_WINDOWS), local, PSEUDO, repeats])
+        done = subprocess.run(
+            [str(_PEERS), "-c", _PANDAS, str(file), flags],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        print(done.stderr.splitlines()[-1], file=sys.stderr)
+        return None
+    told = json.loads(done.stdout)
+    return told["seconds"], {int(window): value for window, value in told["sum"].items()}
+
+
+def compare(rows: int, series: int, repeats: int) -> dict[str, Any]:
+    """Time all sides on the same minutes."""
+    found = minutes(rows, series, _DAYS)
+    count = len(found.series)
+    sides: dict[str, dict[str, Any]] = {}
+    wanted = None
+    for name, run in (("ours", ours(found)), ("polars", polars(found))):
+        seconds, cpu, told = timed(run, repeats)
+        wanted = wanted or told
+        sides[name] = {
+            "rows_per_second": round(count / statistics.median(seconds)),
+            "rows_per_cpu_second": round(count / cpu),
+            "agrees": _agree(wanted, told),
+        }
+    by_pandas = pandas(found, min(repeats, 2))
+    if by_pandas is not None:
+        seconds, told = by_pandas
+        sides["pandas"] = {
+            "rows_per_second": round(count / statistics.median(seconds)),
+            "agrees": _agree(wanted, told),
+        }
+    return {
+        "rows": count,
+        "series": series,
+        "load": round(os.getloadavg()[0], 1),
+        "sides": sides,
+    }
+
+
+def _agree(one: Any, other: Any) -> bool:
+    return all(abs(one[window] - other[window]) <= 1e-6 * abs(one[window]) + 1e-3 for window in one)
+
+
+def memory(series: int, days: int) -> dict[str, Any]:
+    """Make the state of many series in a lake, judge a day, and tell the most memory it took."""
+    from ctanalytics.detectors.base import Context, Window
+    from ctanalytics.engines.local import LocalExecutor
+    from ctanalytics.lake.derived import Derived, hash_of
+    from ctanalytics.lake.lake import Lake
+    from ctanalytics.settings import Detect
+
+    with tempfile.TemporaryDirectory() as folder:
+        lake = Lake.create(str(Path(folder) / "lake"))
+        rows = _counted(lake, series, days, hash_of)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        started = time.perf_counter()
+        with lake.engine(threads=THREADS) as engine:
+            until = _START + dt.timedelta(days=days)
+            context = Context(engine, LocalExecutor(1), Detect(), until, derived=Derived.open(lake))
+            history = load(context, Window(until - dt.timedelta(days=1), until), "writes")
+            judged = surges.judge(history)
+            found = surges.find(judged, 4.0)
+            manifests = context.derived.take()
+        return {
+            "series": history.count,
+            "days": days,
+            "rows": rows,
+            "surges": len(found),
+            "files": len(manifests),
+            "seconds": round(time.perf_counter() - started, 1),
+            "most_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+            "most_mib_before": round(before / 1024),
+            "axis_days": AXIS_DAYS,
+        }
+
+
+def _counted(lake: Any, series: int, days: int, hash_of: Callable[..., str]) -> int:
+    """Put minutes into a lake as if they were counted from events that have expired since."""
+    import pyarrow as pa
+
+    from ctanalytics.lake.derived import Derived
+
+    derived, rows = Derived.open(lake), 0
+    names = np.array([f"Call{number:06d}" for number in range(series)])
+    for day in range(days):
+        date = (_START + dt.timedelta(days=day)).date()
+        made = minutes(series * 10, series, 1, seed=day)
+        rows += len(made.series)
+        text = [
+            pa.repeat(pa.scalar(value), len(made.series))
+            for value in ("writes", "111122223333", "eu-west-1", "ec2.amazonaws.com")
+        ]
+        nothing = pa.nulls(len(made.series), pa.string())
+        columns = dict(zip(("kind", "account_id", "aws_region", "event_source"), text, strict=True))
+        table = pa.table(
+            columns
+            | {
+                "event_name": pa.array(names[made.series]),
+                "error_code": nothing,
+                "principal_arn": nothing,
+                "minute": pa.array(made.minute, pa.int32()),
+                "calls": made.calls,
+            }
+        )
+        derived.put("series_minute", date, "writes", hash_of(day), table)
+        hours = {
+            "kind": ["all"] * 24,
+            "minute": pa.array(range(0, DAY, 60), pa.int32()),
+            "calls": [series] * 24,
+        }
+        blank = {
+            name: pa.nulls(24, pa.string())
+            for name in ("event_source", "event_name", "error_code", "principal_arn")
+        }
+        place = {"account_id": ["111122223333"] * 24, "aws_region": ["eu-west-1"] * 24}
+        derived.put("series_minute", date, "all", hash_of(day), pa.table(hours | blank | place))
+    derived.commit(derived.take())
+    return rows
+
+
+def main() -> None:
+    """Read the flags, measure, report."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--rows", type=int, default=5_000_000)
+    parser.add_argument("--series", type=int, default=0)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    flags = parser.parse_args()
+    found = (
+        memory(flags.series or 100_000, flags.days)
+        if flags.memory
+        else compare(flags.rows, flags.series or 5_000, flags.repeats)
+    )
+    if flags.json:
+        print(json.dumps(found, indent=2))
+        return
+    for name, value in found.items():
+        if name != "sides":
+            print(f"{name}: {value:,}")
+    for name, side in found.get("sides", {}).items():
+        told = ", ".join(f"{key} {value:,}" for key, value in side.items())
+        print(f"  {name:8} {told}")
+
+
+if __name__ == "__main__":
+    main()
