@@ -54,6 +54,7 @@ def main() -> None:
     parser.add_argument("--rungs", type=int, default=2, help="1 to 4: the lake 1, 3, 11, 32 times")
     parser.add_argument("--only", type=int, help="only this rung")
     parser.add_argument("--work", type=Path, default=Path("build/bench-queries"))
+    parser.add_argument("--runs", type=int, default=RUNS, help="of which the middle one counts")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--patience", type=float, default=PATIENCE)
     parser.add_argument("--hunt", action="store_true", help="also hunt for 100,000 indicators")
@@ -91,10 +92,12 @@ def one_rung(rung: Rung, lake: RungLake, logs: Path | None, chosen: Any) -> None
         )
         day, principal, key, resource = subjects(engine, rung)
         for question in questions(day, principal):
-            ours = median(lambda sql=question.sql: engine.sql(sql.format(events="events")), RUNS)
+            ours = median(
+                lambda sql=question.sql: engine.sql(sql.format(events="events")), chosen.runs
+            )
             theirs = median(
                 lambda sql=question.sql: hive.sql(sql.format(events=hive_events)).to_arrow_table(),
-                RUNS,
+                chosen.runs,
             )
             line(question.name, ours, question.bar, theirs)
             if logs is not None:
@@ -104,12 +107,13 @@ def one_rung(rung: Rung, lake: RungLake, logs: Path | None, chosen: Any) -> None
         newest = engine.sql("select max(event_time) as t from events").to_pylist()[0]["t"]
     asked = settings.Settings(query=settings.Query(threads=chosen.threads))
     span = {"since": newest - SPAN, "until": newest}
-    ours = median(lambda: investigate(lake, kind="key", value=key, settings=asked, **span), 3)
+    few = min(chosen.runs, 3)
+    ours = median(lambda: investigate(lake, kind="key", value=key, settings=asked, **span), few)
     sql = of_key(key).format(events=hive_events)
     line("investigate a busy key", ours, 15.0, median(lambda: hive.sql(sql).to_arrow_table(), 1))
     if logs is not None:
         of_raw(hive, of_key(key), logs, chosen.patience, ours)
-    ours = median(lambda: timeline(resource, lake, settings=asked, **span), 3)
+    ours = median(lambda: timeline(resource, lake, settings=asked, **span), few)
     line("timeline of a resource", ours, 5.0)
 
 

@@ -44,6 +44,11 @@ _NAME_KINDS: Final = {
 _ID: Final = re.compile(r"[a-z]{1,12}-[0-9a-f]{8,17}|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 
+_MOST_ADDRESSES: Final = 2_000
+"""Addresses of a network that are listed, so that scans skip what has none of them; above, each
+event's is parsed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """One subject, ready to be asked for."""
@@ -102,14 +107,17 @@ def of_ip(text: str, engine: Engine, since: dt.datetime, until: dt.datetime) -> 
         f"select source_ip_address from investigation_addresses where {shown} order by 1"
     )
     engine.connection.unregister("investigation_addresses")
-    addresses = ", ".join(_quoted(row["source_ip_address"]) for row in rows.to_pylist())
+    addresses = rows["source_ip_address"].to_pylist()
+    condition = f"source_ip_address in ({', '.join(map(_quoted, addresses)) or 'null'})"
+    if len(addresses) > _MOST_ADDRESSES:
+        condition = shown
     single = network.num_addresses == 1
     said = f"the address {network.network_address}" if single else f"the network {network}"
     return Subject(
         "ip",
         text,
         said,
-        f"source_ip_address in ({addresses})" if addresses else "false",
+        condition,
         owns_sessions=False,
         shown=shown,
     )

@@ -218,3 +218,25 @@ def test_every_view_runs_on_an_empty_lake(tmp_path: Path) -> None:
         ).to_pylist():
             if name["view_name"] not in engine.tables:
                 engine.query(f"select * from {name['view_name']}")
+
+
+def test_ids_are_read_for_corrections_only_where_a_lake_has_any(tmp_path: Path) -> None:
+    columns = {}
+    for name, conflicts in (("without", []), ("with", [builders.event(NOON, addendum_reason="x")])):
+        (tmp_path / name).mkdir()
+        rows = {"events": [builders.event(NOON)], "event_conflicts": conflicts}
+        with builders.engine(tmp_path / name, **rows) as engine:
+            scans = engine.scans("select event_name from events")
+            columns[name] = {column for scan in scans for column in scan.columns}
+    assert "event_id" not in columns["without"]
+    assert "event_id" in columns["with"]
+
+
+def test_a_statement_of_ours_makes_the_views_that_it_names_and_gives_its_rows(
+    tmp_path: Path,
+) -> None:
+    with builders.engine(tmp_path, events=[builders.event(NOON)]) as engine:
+        engine.execute("create table kept as select event_name from events")
+        assert engine.execute("select * from kept where event_name <> $1", [""]) == [
+            ("DescribeInstances",)
+        ]
