@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +18,10 @@ from ctanalytics.findings import severity_rank
 from ctanalytics.lake.lake import Lake
 from ctanalytics.posture import CHECKS, recorded
 from ctanalytics.posture.catalogue import About, about
-from ctanalytics.posture.check import Check, run
+from ctanalytics.posture.check import Check, Wanting, run
 from ctanalytics.posture.expected import Expected
 from ctanalytics.posture.reading import Elsewhere, take
-from ctanalytics.posture.snapshot import Ask, Snapshot
+from ctanalytics.posture.snapshot import Snapshot
 from ctanalytics.posture.view import View
 from ctanalytics.records.posture import Finding
 from ctanalytics.settings import Aws, Settings
@@ -152,13 +152,7 @@ def read(
 ) -> Snapshot:
     """Read an account: all that the checks look for."""
 
-    def wanted(so_far: Snapshot) -> Iterable[Ask]:
-        view = View(so_far, job.expected)
-        run(view, job.checks.items())
-        if job.whole:
-            recorded.matrix(view)
-        return view.wanted.values()
-
+    wanted = Wanting(job.checks, job.expected, recorded.matrix if job.whole else None)
     return take(aws, wanted, pool=pool, regions=job.regions, now=job.now, elsewhere=elsewhere)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -70,9 +71,11 @@ def audit_organization(
     """
     settings = settings or Settings()
     job = job_of(settings, checks=checks, regions=regions, lake=lake, now=now)
-    me, partition = _caller(settings.audit_aws)
     role = _role(role_name, settings.audit_aws)
+    me, partition = _caller(settings.audit_aws)
     ids, unreached = _accounts(settings.audit_aws, accounts)
+    # It logs a traceback for every role that can't be assumed; we say so in a line.
+    logging.getLogger("botocore.credentials").setLevel(logging.ERROR)
     trusted = (*job.expected.trusted_accounts, *ids)
     job = replace(
         job, expected=replace(job.expected, trusted_accounts=tuple(dict.fromkeys(trusted)))
@@ -159,7 +162,11 @@ class _Owners:
         """The credentials of the owner of what a read is about, where it is one of the accounts."""
         bucket = ask.request.get("Bucket")
         if bucket is not None:
-            return self.by_id.get(self.by_bucket.get(str(bucket), ""))
+            owner = self.by_bucket.get(str(bucket), "")
+            # Whose a bucket is, is asked of each account that may own it: only that one may say yes.
+            if ask.request.get("ExpectedBucketOwner", owner) != owner:
+                return None
+            return self.by_id.get(owner)
         for value in ask.request.values():
             one = value[0] if isinstance(value, list) and value else value
             if isinstance(one, str) and one.startswith("arn:"):

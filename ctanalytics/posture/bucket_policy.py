@@ -130,7 +130,7 @@ def delete_protected(view: View, bucket: Subject) -> Verdict:
 
 
 def lake_delete_protected(view: View, bucket: Subject) -> Verdict:
-    """As for logs; a lake also holds when old versions stay, and nobody may delete those."""
+    """As for logs; a lake also holds when only those that a policy names delete without MFA."""
     return _protected(_ways(view, bucket, lake=True))
 
 
@@ -155,7 +155,12 @@ def _ways(view: View, bucket: Subject, *, lake: bool = False) -> list[tuple[str,
         ("a policy that denies deleting without MFA", lambda: _denied_without_mfa(view, bucket)),
     ]
     if lake:
-        ways.append(("versions that nobody may delete", lambda: _kept_versions(view, bucket)))
+        ways.append(
+            (
+                "versions that only those named may delete without MFA",
+                lambda: _kept_versions(view, bucket),
+            )
+        )
     found: list[tuple[str, bool | Unread]] = []
     for way, holds in ways:
         try:
@@ -193,18 +198,26 @@ def _unless_mfa(one: Statement) -> bool:
 
 
 def _kept_versions(view: View, bucket: Subject) -> bool:
-    """Whether versions are kept, and deleting one is denied to all, or to all but a few by name."""
+    """Whether versions are kept, and nobody is rid of one without MFA, but those a policy names."""
     if things.s3(view, bucket, "GetBucketVersioning").get("Status") != "Enabled":
         return False
-    return any(
-        not one.allow
-        and _everybody(one)
-        and one.does("s3:DeleteObjectVersion")
-        and one.covers(f"{bucket.resource}/*")
-        and all(
-            key == "aws:principalarn" and "not" in operator for operator, key, _ in one.conditions
-        )
+    denying = [
+        one
         for one in things.bucket_policy(view, bucket)
+        if not one.allow and _everybody(one) and _but_for_few(one)
+    ]
+    return all(
+        any(one.does(action) and one.covers(_target(bucket, action)) for one in denying)
+        for action in GUARDED
+    )
+
+
+def _but_for_few(one: Statement) -> bool:
+    """Whether a Deny spares at most sessions with MFA, and principals by name."""
+    return all(
+        (key == "aws:principalarn" and "not" in operator and ANYONE not in values)
+        or ((operator, key, values) == ("boolifexists", "aws:multifactorauthpresent", ("false",)))
+        for operator, key, values in one.conditions
     )
 
 

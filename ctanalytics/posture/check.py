@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ctanalytics.posture.catalogue import About, about
+from ctanalytics.posture.expected import Expected
+from ctanalytics.posture.snapshot import Ask, Snapshot
 from ctanalytics.posture.view import Subject, Subjects, Unread, Verdict, View
 from ctanalytics.records.posture import Finding
 
@@ -18,6 +20,37 @@ class Check:
     judge: Callable[[View, Subject], Verdict]
     none: Verdict
     """What is said where there is nothing to judge."""
+
+
+@dataclass
+class Wanting:
+    """Tells which reads checks look for and do not find, round after round.
+
+    A check that finds all it looks for is done: what is known only grows.
+    """
+
+    checks: Mapping[str, Check]
+    expected: Expected
+    also: Callable[[View], object] | None = None
+    """Something else that reads the account."""
+
+    def __post_init__(self) -> None:
+        self._pending = dict(self.checks)
+
+    def __call__(self, snapshot: Snapshot) -> list[Ask]:
+        """Return the reads that are wanted beside those of a snapshot."""
+        wanted: dict[str, Ask] = {}
+        for name, check in list(self._pending.items()):
+            view = View(snapshot, self.expected)
+            run(view, [(name, check)])
+            if not view.wanted:
+                del self._pending[name]
+            wanted |= view.wanted
+        if self.also is not None:
+            view = View(snapshot, self.expected)
+            self.also(view)
+            wanted |= view.wanted
+        return list(wanted.values())
 
 
 def run(view: View, checks: Iterable[tuple[str, Check]]) -> list[Finding]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from ctanalytics.posture import pattern, things, watching
@@ -155,10 +156,32 @@ def _rules(view: View) -> Iterator[_Watch]:
 
 
 def _rule(view: View, region: str, rule: Mapping[str, Any]) -> _Watch:
-    name = f"EventBridge rule {rule.get('Name')}"
+    name, text = f"EventBridge rule {rule.get('Name')}", str(rule.get("EventPattern"))
     targets = watching.targets(view, region, rule)
-    broken = _targets_break(view, "it", targets) if targets else "it has no target"
-    return _Watch(name, str(rule.get("EventPattern")), _by_rule, broken)
+    if not targets:
+        return _Watch(name, text, _by_rule, "it has no target")
+    direct = tuple(one for one in targets if not watching.own_bus(view, one))
+    if direct and not _targets_break(view, "it", direct):
+        return _Watch(name, text, _by_rule)
+    beyond = tuple(one for arn in targets for one in _beyond(view, arn))
+    if beyond:
+        return _Watch(name, text, partial(_by_bus, beyond))
+    told = listed(list(targets))
+    return _Watch(name, text, _by_rule, f"it tells {told}, and nobody has subscribed there")
+
+
+def _beyond(view: View, bus: str) -> Iterator[str]:
+    """The patterns of a bus's rules that tell somebody."""
+    name, region = watching.own_bus(view, bus), things.region_of(bus)
+    for rule in watching.rules(view, region, name) if name else ():
+        targets = watching.targets(view, region, rule)
+        if targets and not _targets_break(view, "it", targets):
+            yield str(rule.get("EventPattern"))
+
+
+def _by_bus(beyond: tuple[str, ...], text: str, sample: Sample) -> bool:
+    """Match a rule, and one of those on the bus that it tells."""
+    return _by_rule(text, sample) and any(_by_rule(one, sample) for one in beyond)
 
 
 def tampering_rule(view: View, region: Subject) -> Verdict:

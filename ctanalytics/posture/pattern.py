@@ -10,6 +10,7 @@ import fnmatch
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 _TOKEN: Final = re.compile(
@@ -39,7 +40,7 @@ def filter_matches(pattern: str, event: Event) -> bool:
     if not text.startswith("{"):
         body = json.dumps(event)
         return all(word.strip('"') in body for word in re.findall(r'"[^"]*"|\S+', text))
-    reader = _Reader(_tokens(text))
+    reader = _Reader(list(_tokens(text)))
     reader.take("{")
     result = reader.either(event)
     reader.take("}")
@@ -48,7 +49,8 @@ def filter_matches(pattern: str, event: Event) -> bool:
     return result
 
 
-def _tokens(text: str) -> list[tuple[str, str]]:
+@lru_cache(maxsize=256)
+def _tokens(text: str) -> tuple[tuple[str, str], ...]:
     found: list[tuple[str, str]] = []
     at = 0
     while at < len(text.rstrip()):
@@ -58,7 +60,7 @@ def _tokens(text: str) -> list[tuple[str, str]]:
         kind = str(match.lastgroup)
         found.append((kind, match[kind]))
         at = match.end()
-    return found
+    return tuple(found)
 
 
 class _Reader:

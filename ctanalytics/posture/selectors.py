@@ -88,8 +88,14 @@ def of_answer(answer: Mapping[str, Any]) -> tuple[Selector, ...]:
     return tuple(found for one in answer.get("EventSelectors") or () for found in _basic(one))
 
 
-def coverage(selectors: Sequence[Selector], wanted: EventClass) -> Coverage:
-    """Tell how much of a class a union of selectors records."""
+def coverage(
+    selectors: Sequence[Selector], wanted: EventClass, *, but: tuple[str, ...] = ()
+) -> Coverage:
+    """Tell how much of a class a union of selectors records.
+
+    Args:
+        but: resources whose ARN begins so are not asked for.
+    """
     chosen = [
         one for one in selectors if one.get("eventCategory", Condition()).holds(wanted.category)
     ]
@@ -97,6 +103,9 @@ def coverage(selectors: Sequence[Selector], wanted: EventClass) -> Coverage:
         return Coverage("none", f"no selector records {wanted}")
     names = sorted({name for one in chosen for name in one if name != "eventCategory"})
     pieces = [_pieces(name, chosen, wanted.fields.get(name)) for name in names]
+    if but and "resources.ARN" in names:
+        at = names.index("resources.ARN")
+        pieces[at] = [value for value in pieces[at] if not value.startswith(but)]
     count = 1
     for values in pieces:
         count *= len(values)

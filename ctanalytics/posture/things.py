@@ -86,6 +86,12 @@ def selectors_of(view: View, trail: Subject) -> tuple[selectors.Selector, ...]:
     )
 
 
+def records_management(view: View, trail: Subject) -> bool:
+    """Tell whether a trail records any management event at all."""
+    wanted = selectors.EventClass("Management")
+    return selectors.coverage(selectors_of(view, trail), wanted).extent != "none"
+
+
 def records_in(trail: Subject, region: str) -> bool:
     """Tell whether a trail is there for a region, logging or not."""
     return bool(trail.facts.get("IsMultiRegionTrail")) or trail.aws_region == region
@@ -93,6 +99,9 @@ def records_in(trail: Subject, region: str) -> bool:
 
 def recorded(view: View, region: str, wanted: selectors.EventClass) -> selectors.Coverage:
     """Tell how much of a class all trails that log in a region record together.
+
+    Objects of log buckets are not asked for: a trail that records its own deliveries never ends, and
+    who watches those buckets is judged by a check of its own.
 
     Raises:
         Unread: not all of it, as far as could be read, and some trail could not.
@@ -108,7 +117,11 @@ def recorded(view: View, region: str, wanted: selectors.EventClass) -> selectors
                 union += selectors_of(view, trail)
         except Unread as one:
             unread.append(one)
-    result = selectors.coverage(union, wanted)
+    log_files = tuple(
+        f"arn:{view.snapshot.partition}:s3:::{trail.facts.get('S3BucketName')}/"
+        for trail in found.known
+    )
+    result = selectors.coverage(union, wanted, but=log_files)
     if result.extent != "all" and unread:
         raise unread[0]
     return result

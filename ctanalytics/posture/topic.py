@@ -10,7 +10,7 @@ from ctanalytics.posture import policy, things
 from ctanalytics.posture.bucket_policy import CLOUDTRAIL
 from ctanalytics.posture.view import Gone, Subject, Verdict, View, failed, listed, passed
 
-_USERS: Final = {
+_SENDERS: Final = {
     "alarm": "cloudwatch.amazonaws.com",
     "trail": CLOUDTRAIL,
     "rule": "events.amazonaws.com",
@@ -36,21 +36,19 @@ def encrypted(view: View, topic: Subject) -> Verdict:
     name = str(attributes(view, topic).get("KmsMasterKeyId") or "")
     if not name:
         return failed("messages are not encrypted at rest")
-    sender = _USERS[topic.facts["use"]]
+    senders = [_SENDERS[user] for user in topic.facts["users"]]
     if name.endswith("alias/aws/sns"):
         return failed(
-            f"the key that AWS manages does not let {sender} send: no message arrives", key=name
+            f"the key that AWS manages lets {listed(senders)} send nothing: no message arrives",
+            key=name,
         )
-    key = things.key(view, name, topic.aws_region, ())
-    allowing = [
-        one
-        for one in keys.statements(view, key)
-        if one.allow and ("Service", sender) in one.principals
-    ]
-    missing = [action for action in _NEEDED if not any(one.does(action) for one in allowing)]
-    if missing:
-        return failed(f"the key {name} does not let {sender} {listed(missing)}", key=name)
-    return passed(f"encrypted with {name}, which {sender} may use", key=name)
+    found = keys.statements(view, things.key(view, name, topic.aws_region, ()))
+    for sender in senders:
+        allowing = [one for one in found if one.allow and ("Service", sender) in one.principals]
+        missing = [action for action in _NEEDED if not any(one.does(action) for one in allowing)]
+        if missing:
+            return failed(f"the key {name} does not let {sender} {listed(missing)}", key=name)
+    return passed(f"encrypted with {name}, which {listed(senders)} may use", key=name)
 
 
 def not_public(view: View, topic: Subject) -> Verdict:

@@ -22,6 +22,7 @@ from ctanalytics.posture.view import (
 _DAY: Final = dt.timedelta(hours=24)
 _DIGEST: Final = dt.timedelta(hours=2)  # a digest comes every hour
 QUOTA: Final = 5  # trails in a region
+_DATA_ALONE: Final = "does not apply: the trail records no management events"
 
 
 def exists(view: View, _: Subject) -> Verdict:
@@ -108,6 +109,8 @@ def log_group(view: View, trail: Subject) -> Verdict:
     """Events reach CloudWatch Logs."""
     arn = trail.facts.get("CloudWatchLogsLogGroupArn")
     if not arn:
+        if not things.records_management(view, trail):
+            return passed(_DATA_ALONE, applies=False)
         return failed("the trail writes to no log group: no alarm can hear of its events")
     found = things.status(view, trail)
     if error := found.get("LatestCloudWatchLogsDeliveryError"):
@@ -211,6 +214,8 @@ def insights(view: View, trail: Subject) -> Verdict:
         if "Management" in (one.get("EventCategories") or ["Management"])
     }
     missing = sorted({"ApiCallRateInsight", "ApiErrorRateInsight"} - kinds)
+    if missing and not things.records_management(view, trail):
+        return passed(_DATA_ALONE, applies=False)
     if missing:
         return failed(f"Insights is off for {listed(missing)}", missing=missing)
     return passed("Insights looks at call rates and error rates")

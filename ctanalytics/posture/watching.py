@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -105,26 +106,29 @@ def _names(rule: str, alarm: str) -> bool:
 
 
 def topics(view: View) -> Subjects:
-    """Each topic that alarms, rules on tampering or trails tell."""
-    known: dict[str, str] = {}
+    """Each topic that alarms, rules on tampering or trails tell, with which of them do."""
+    known: dict[str, set[str]] = defaultdict(set)
     found = alarms(view)
     unseen = list(found.unseen)
     for alarm in found.known:
-        known |= dict.fromkeys((one for one in actions(view, alarm) if is_topic(one)), "alarm")
+        for arn in filter(is_topic, actions(view, alarm)):
+            known[arn].add("alarm")
     for region in view.snapshot.regions:
         try:
-            known = dict.fromkeys(rule_topics(view, region), "rule") | known
+            for arn in rule_topics(view, region):
+                known[arn].add("rule")
         except Unread as why:
             unseen.append(why)
     for trail in trails(view).known:
-        if arn := trail.facts.get("SnsTopicARN"):
-            known[str(arn)] = "trail"
-    return Subjects(tuple(_topic(arn, use) for arn, use in sorted(known.items())), tuple(unseen))
+        if arn := str(trail.facts.get("SnsTopicARN") or ""):
+            known[arn].add("trail")
+    return Subjects(tuple(_topic(arn, known[arn]) for arn in sorted(known)), tuple(unseen))
 
 
-def _topic(arn: str, use: str) -> Subject:
+def _topic(arn: str, users: set[str]) -> Subject:
     values = {"topic": arn, "region": region_of(arn), "account": account_of(arn)}
-    return Subject(arn, region_of(arn), arn.rpartition(":")[2], {"use": use}, values)
+    facts = {"users": tuple(sorted(users))}
+    return Subject(arn, region_of(arn), arn.rpartition(":")[2], facts, values)
 
 
 def is_topic(arn: str) -> bool:
@@ -132,9 +136,14 @@ def is_topic(arn: str) -> bool:
     return arn.split(":")[2:3] == ["sns"]
 
 
-def rules(view: View, region: str) -> Sequence[Mapping[str, Any]]:
-    """The enabled EventBridge rules of a region that have an event pattern."""
-    answer = view.answer("events", "ListRules", region)
+def rules(view: View, region: str, bus: str = "") -> Sequence[Mapping[str, Any]]:
+    """The enabled EventBridge rules of a region that have an event pattern.
+
+    Args:
+        bus: the bus that they are on; empty: the one where AWS's own events come up.
+    """
+    on = {"EventBusName": bus} if bus else {}
+    answer = view.answer("events", "ListRules", region, **on)
     return [
         one
         for one in answer.get("Rules") or ()
@@ -144,7 +153,9 @@ def rules(view: View, region: str) -> Sequence[Mapping[str, Any]]:
 
 def targets(view: View, region: str, rule: Mapping[str, Any]) -> tuple[str, ...]:
     """What a rule tells."""
-    answer = view.answer("events", "ListTargetsByRule", region, Rule=str(rule.get("Name")))
+    bus = str(rule.get("EventBusName") or "default")
+    on = {} if bus == "default" else {"EventBusName": bus}
+    answer = view.answer("events", "ListTargetsByRule", region, Rule=str(rule.get("Name")), **on)
     return tuple(str(one.get("Arn")) for one in answer.get("Targets") or ())
 
 
@@ -154,11 +165,25 @@ def is_about_trails(rule: Mapping[str, Any]) -> bool:
     return "cloudtrail" in text.lower()
 
 
+def own_bus(view: View, arn: str) -> str:
+    """The name of a bus of the account by its ARN; empty for anything else."""
+    parts = arn.split(":", 5)
+    if parts[2:3] != ["events"] or parts[4] != view.account_id:
+        return ""
+    return parts[5].partition("event-bus/")[2]
+
+
 def rule_topics(view: View, region: str) -> Iterator[str]:
-    """The topics that a region's rules on CloudTrail's events tell."""
+    """The topics that a region's rules on CloudTrail's events tell, by a bus between or at once."""
+    buses = set()
     for rule in rules(view, region):
         if is_about_trails(rule):
-            yield from (one for one in targets(view, region, rule) if is_topic(one))
+            told = targets(view, region, rule)
+            buses |= {(region_of(arn), own_bus(view, arn)) for arn in told if own_bus(view, arn)}
+            yield from (one for one in told if is_topic(one))
+    for where, bus in sorted(buses):
+        for rule in rules(view, where, bus):
+            yield from (one for one in targets(view, where, rule) if is_topic(one))
 
 
 def subscribers(view: View, topic: str) -> int:

@@ -10,10 +10,10 @@ from typing import Any
 
 from ctanalytics.posture import CHECKS
 from ctanalytics.posture.catalogue import about
-from ctanalytics.posture.check import run
+from ctanalytics.posture.check import Wanting, run
 from ctanalytics.posture.expected import Expected
 from ctanalytics.posture.reading import take
-from ctanalytics.posture.snapshot import Ask, Snapshot
+from ctanalytics.posture.snapshot import Snapshot
 from ctanalytics.posture.view import View
 from ctanalytics.records.posture import Finding
 from ctanalytics.settings import Aws
@@ -437,14 +437,14 @@ def _services(server: Server) -> None:
 def snapshot(expected: Expected = EXPECTED, *, known: Snapshot | None = None) -> Snapshot:
     """Read the account as the audit does."""
 
-    def wanted(so_far: Snapshot) -> list[Ask]:
-        view = View(so_far, expected)
-        run(view, CHECKS.items())
-        return list(view.wanted.values())
-
     with ThreadPoolExecutor(8) as pool:
         return take(
-            Aws(), wanted, pool=pool, regions=[REGION], known=known, now=dt.datetime.now(dt.UTC)
+            Aws(),
+            Wanting(CHECKS, expected),
+            pool=pool,
+            regions=[REGION],
+            known=known,
+            now=dt.datetime.now(dt.UTC),
         )
 
 

@@ -106,7 +106,7 @@ def _denial(service: str, api: str) -> Response:
     message = f"User is not authorized to perform: {api}"
     if service in ("s3", "s3control"):
         return s3_error("AccessDenied", "Access Denied")
-    if service in ("iam", "sns"):
+    if service in ("iam", "sns", "sts"):
         return sns_error("AccessDenied", message)
     if service == "ec2":
         body = (

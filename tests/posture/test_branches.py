@@ -460,10 +460,21 @@ def test_a_protection_that_was_not_read_counts_as_none(readings: Readings) -> No
 def test_a_lake_holds_when_its_versions_do(readings: Readings) -> None:
     snapshot = changed(readings.good, *UNLOCKED, account.LAKE)
     assert one("lake-delete-protected", snapshot, account.LAKE).status == "pass"
-    keep = statement("Deny", "*", "s3:DeleteObjectVersion", f"arn:aws:s3:::{account.LAKE}/*")
-    snapshot = changed(snapshot, "s3:GetBucketPolicy", put(Policy=document(keep)), account.LAKE)
-    found = one("lake-delete-protected", snapshot, account.LAKE)
-    assert found.evidence["protections"] == ["versions that nobody may delete"]
+    calls = ["s3:DeleteObject*", "s3:PutLifecycleConfiguration", "s3:PutBucketVersioning"]
+    both = [f"arn:aws:s3:::{account.LAKE}", f"arn:aws:s3:::{account.LAKE}/*"]
+    keeper = {"ArnNotEquals": {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/keeper"}}
+    for condition, status in (
+        (keeper, "pass"),
+        ({"ArnEquals": keeper["ArnNotEquals"]}, "fail"),
+        ({"StringNotEquals": {"aws:SourceVpc": "vpc-0EXAMPLE"}}, "fail"),
+    ):
+        text = document(statement("Deny", "*", calls, both, Condition=condition))
+        held = changed(snapshot, "s3:GetBucketPolicy", put(Policy=text), account.LAKE)
+        found = one("lake-delete-protected", held, account.LAKE)
+        assert found.status == status
+        assert bool(found.evidence.get("protections")) == (status == "pass")
+    loose = changed(held, "s3:GetBucketVersioning", put(Status="Suspended"), account.LAKE)
+    assert one("lake-delete-protected", loose, account.LAKE).status == "fail"
 
 
 def test_two_trails_record_what_one_leaves_out(readings: Readings) -> None:
