@@ -8,7 +8,7 @@ from typing import Any
 from ctanalytics import findings
 from ctanalytics._version import __version__
 from ctanalytics.engines.duckdb import Engine
-from ctanalytics.reporting import anomalies, posture, tables, trust
+from ctanalytics.reporting import alerts, anomalies, posture, tables, trust
 from ctanalytics.reporting.document import (
     Document,
     Entry,
@@ -70,6 +70,7 @@ def document(
         _sign_ins(engine, since=since, until=until, top=top),
         _insights(engine, since=since, until=until, top=top),
         *trust.sections(engine, entries, since=since, until=until, top=top),
+        *alerts.sections(engine, since=since, top=top),
         _set_aside(engine, top=top),
         _health(engine, span, newest=newest, now=now, lake=lake),
     )
