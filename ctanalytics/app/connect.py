@@ -9,9 +9,11 @@ from pathlib import Path
 
 from ctanalytics import untrusted
 from ctanalytics.app.query import Scope
+from ctanalytics.engines import dialects
 from ctanalytics.engines.duckdb import Engine
 from ctanalytics.errors import UsageError
 from ctanalytics.lake.lake import Lake
+from ctanalytics.lake.layout import TABLES, table_path
 from ctanalytics.settings import Settings
 
 _HEAD = """\
@@ -90,6 +92,29 @@ def connect(
     finally:
         draft.unlink(missing_ok=True)
     return ConnectResult(str(output), "script" if as_script else "database", count, files)
+
+
+def ddl(lake: str | Lake, dialect: str, *, settings: Settings | None = None) -> str:
+    """Return the statements by which another engine has the lake's tables and views.
+
+    Unlike `connect`'s, they hold for what is ingested later too: that engine reads Delta tables.
+
+    Args:
+        dialect: one of engines.dialects.DIALECTS.
+
+    Raises:
+        LakeMissing: there is no lake.
+    """
+    settings = settings or Settings()
+    here = lake if isinstance(lake, Lake) else Lake.open(lake, settings.lake_aws)
+    # Tables that an older lake has not yet had a use for are made by asking for them.
+    places = {name: here.store.location(table_path(name)) for name in TABLES if here.table(name)}
+    schemas = {name: TABLES[name].schema for name in places}
+    how = dialects.DIALECTS[dialect]
+    head = f"-- Tables and views of a ctanalytics lake for {how.title}.\n"
+    if how.left_out:
+        head += f"-- Left out, since they need DuckDB: {', '.join(sorted(how.left_out))}.\n"
+    return head + "".join(f"\n{text};\n" for text in dialects.ddl(dialect, places, schemas))
 
 
 def _script(engine: Engine, uri: str) -> str:

@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -75,7 +75,7 @@ class Engine:
     database: str = ":memory:"
     """Where tables and views are made: a new database file makes them last."""
     _connection: duckdb.DuckDBPyConnection = field(init=False, repr=False)
-    _waiting: dict[str, set[str]] = field(init=False, repr=False)
+    _waiting: dict[str, frozenset[str]] = field(init=False, repr=False)
     """Views that are not made yet, each with the views that it reads; in their order."""
 
     def __post_init__(self) -> None:
@@ -102,7 +102,7 @@ class Engine:
         )
         for name, table in self.tables.items():
             self._create_table(name, table)
-        self._waiting = {name: _reads(name) for name in _in_order(statements.names("views"))}
+        self._waiting = {name: statements.reads(name) for name in statements.views()}
         # Making all views takes a tenth of a second, and a statement of ours reads few of them.
         if self.locked or self.lookups or self.extra_views or self.database != ":memory:":
             self._make(list(self._waiting))
@@ -406,20 +406,3 @@ def with_dates(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _without_comments(text: str) -> str:
     return "\n".join(line.split("--", 1)[0] for line in text.splitlines())
-
-
-def _in_order(names: Iterable[str]) -> Iterator[str]:
-    """Views after the views that they read, by their headers."""
-    waiting = {name: _reads(name) for name in names}
-    while waiting:
-        ready = sorted(name for name, reads in waiting.items() if not reads & waiting.keys())
-        if not ready:
-            raise RuntimeError(f"views read each other in a circle: {sorted(waiting)}")
-        for name in ready:
-            yield name
-            del waiting[name]
-
-
-def _reads(name: str) -> set[str]:
-    reads = statements.header(name).get("reads", "")
-    return {f"views/{word}" for word in re.findall(r"[a-z_.]+", reads) if f"views/{word}" != name}

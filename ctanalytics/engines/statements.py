@@ -51,3 +51,25 @@ def header(name: str) -> dict[str, str]:
         text = match["text"] if match else line.removeprefix("--")
         found[field] = f"{found.get(field, '')} {text.strip()}".strip()
     return found
+
+
+@cache
+def reads(view: str) -> frozenset[str]:
+    """Return the views that a view reads, by its header."""
+    words = re.findall(r"[a-z_.]+", header(view).get("reads", ""))
+    return frozenset(f"views/{word}" for word in words) - {view}
+
+
+@cache
+def views() -> tuple[str, ...]:
+    """Return the names of all views, each after those that it reads."""
+    found: list[str] = []
+    waiting = {name: reads(name) for name in names("views")}
+    while waiting:
+        ready = sorted(name for name, before in waiting.items() if not before & waiting.keys())
+        if not ready:
+            raise RuntimeError(f"views read each other in a circle: {sorted(waiting)}")
+        found += ready
+        for name in ready:
+            del waiting[name]
+    return tuple(found)

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pytest
 
 from ctanalytics import settings
-from ctanalytics.app.connect import connect
+from ctanalytics.app.connect import connect, ddl
 from ctanalytics.errors import UsageError
 from ctanalytics.lake.lake import Lake
+from ctanalytics.lake.layout import TABLES
 from ctanalytics.records import schema
 from tests import builders
 
@@ -78,3 +79,14 @@ def test_a_script_takes_lookups_along(lake: Lake, tmp_path: Path) -> None:
 def test_a_database_called_lake_is_refused(lake: Lake, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="hide the schema"):
         connect(tmp_path / "lake.duckdb", lake)
+
+
+@pytest.mark.parametrize("dialect", ["spark", "athena", "trino"])
+def test_other_engines_are_told_of_every_table_where_it_lies(lake: Lake, dialect: str) -> None:
+    text = ddl(lake, dialect)
+    assert text.startswith("-- Tables and views of a ctanalytics lake for ")
+    for name in TABLES:
+        assert f"ctanalytics_lake.{name} " in text or f"table_name => '{name}'" in text
+        place = lake.store.location(f"tables/{name}").replace("'", "''")
+        assert f"'{place}'" in text
+    assert "create or replace view ctanalytics.users as" in text

@@ -26,7 +26,7 @@ CASES = Path(__file__).parent / "cases"
 )
 def test_view_gives_the_golden_rows(case: Path, tmp_path: Path) -> None:
     given = json.loads((case / "input.json").read_text("utf-8"))
-    tables = {name: [_row(name, row) for row in rows] for name, rows in given.items()}
+    tables = {name: [row_of(name, row) for row in rows] for name, rows in given.items()}
     with builders.engine(tmp_path, **tables) as engine:
         found = engine.sql(f"from {case.parent.name}")
     text = _golden(found)
@@ -55,7 +55,8 @@ def test_every_published_view_has_a_case() -> None:
     assert cases <= views
 
 
-def _row(table: str, given: dict[str, Any]) -> dict[str, Any]:
+def row_of(table: str, given: dict[str, Any]) -> dict[str, Any]:
+    """A case's row with the types of its table."""
     if table == "events":
         given = dict(given)
         return builders.event(_time(given.pop("time")), **given)

@@ -47,16 +47,22 @@ with account_hours as (
       and event_time_status = 'ok'
     group by coalesce(actor, 'service'), principal_type, account_id, event_date, event_hour
 ),
-busiest as (
+calls_by_account as (
     select
         principal_key,
         account_id,
         sum(calls) as calls
     from account_hours
     group by principal_key, account_id
+),
+busiest as (
+    select
+        principal_key,
+        account_id
+    from calls_by_account
     qualify row_number() over (
         partition by principal_key
-        order by sum(calls) desc, account_id
+        order by calls desc, account_id
     ) = 1
 ),
 days as (
