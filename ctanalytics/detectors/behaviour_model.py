@@ -21,7 +21,7 @@ from ctanalytics.detectors import behaviour_forest
 from ctanalytics.detectors.behaviour_features import FAMILIES, FEATURES, Floats, Frame, Ints
 from ctanalytics.detectors.behaviour_forest import Families, Forest
 from ctanalytics.detectors.behaviour_peers import MIN_PEERS, Peers
-from ctanalytics.detectors.calibration import MIN_POOL, surprise, surprise_by_stratum
+from ctanalytics.detectors.calibration import MIN_POOL, surprise
 
 FORMAT: Final = 1
 TOP: Final = 3
@@ -66,8 +66,7 @@ class Model:
         medians, spreads: by group's name, of each feature.
         pools: by group's name, (2, values, features) sorted: deviations from the peers, and from
             the own past.
-        held_out: scores of days that it did not learn from, (rows, opinions); held_group: their
-            groups' names by place in `groups`; held_kind: their kinds.
+        held_out: scores of days that it did not learn from, (rows, opinions).
         card: what it was made of; see `fit`.
     """
 
@@ -75,10 +74,7 @@ class Model:
     spreads: Mapping[str, Floats]
     pools: Mapping[str, Floats]
     forest: Forest | None
-    groups: tuple[str, ...]
     held_out: Floats
-    held_group: Ints
-    held_kind: Ints
     card: Mapping[str, Any]
 
     def opinions(self, frame: Frame, peers: Peers, rows: Ints) -> Opinions:
@@ -90,28 +86,18 @@ class Model:
 
     def held_out_on(self, frame: Frame, peers: Peers, rows: Ints) -> Model:
         """Return the same model, whose scores become p-values by other days that it didn't see."""
-        known = {name: place for place, name in enumerate(self.groups)}
-        return replace(
-            self,
-            held_out=self.opinions(frame, peers, rows).scores,
-            held_group=np.array([known.get(name, -1) for name in _names(peers, rows)], np.int64),
-            held_kind=peers.kind[rows],
-        )
+        return replace(self, held_out=self.opinions(frame, peers, rows).scores)
 
-    def calibrated(self, scores: Floats, peers: Peers, rows: Ints) -> Floats:
-        """Return -log10 p of the scores of rows, each opinion by itself."""
-        known = {name: place for place, name in enumerate(self.groups)}
-        group = np.array([known.get(name, -1) for name in _names(peers, rows)], np.int64)
+    def calibrated(self, scores: Floats) -> Floats:
+        """Return -log10 p of the scores of rows, each opinion by itself.
+
+        All groups share one pool: surprises are relative to the group already, and the tails of
+        small pools would decide which group's strangest day comes first.
+        """
         return np.stack(
             [
-                surprise_by_stratum(
-                    scores[:, place],
-                    [group, peers.kind[rows]],
-                    self.held_out[:, place],
-                    [self.held_group, self.held_kind],
-                    least_scale=_LEAST_TAIL,
-                )
-                for place in range(scores.shape[1])
+                surprise(own, pool, least_scale=_LEAST_TAIL)
+                for own, pool in zip(scores.T, self.held_out.T, strict=True)
             ],
             axis=1,
         )
@@ -137,17 +123,12 @@ def fit(
     grown = behaviour_forest.grow(families[: len(train)], seed) if forest else None
     held = slice(len(train), None)
     scores = _scores(features[held], families[held], grown)
-    groups = tuple(sorted(set(peers.names)))
-    places = {name: place for place, name in enumerate(groups)}
     return Model(
         medians=medians,
         spreads=spreads,
         pools=pools,
         forest=grown,
-        groups=groups,
         held_out=scores,
-        held_group=np.array([places.get(name, -1) for name in names[held]], np.int64),
-        held_kind=peers.kind[calibrate],
         card=_card(frame, peers, train, calibrate, seed),
     )
 
@@ -292,11 +273,8 @@ def _card(frame: Frame, peers: Peers, train: Ints, calibrate: Ints, seed: int) -
 
 def save(model: Model) -> tuple[bytes, bytes]:
     """Return a model as an .npz and its card as JSON; the same model gives the same bytes."""
-    arrays = (model.forest.arrays() if model.forest else {}) | {
-        "held_out": model.held_out,
-        "held_group": model.held_group,
-        "held_kind": model.held_kind,
-    }
+    arrays = model.forest.arrays() if model.forest else {}
+    arrays["held_out"] = model.held_out
     names = sorted({*model.medians, *model.pools})
     for place, name in enumerate(names):
         if name in model.medians:
@@ -315,7 +293,6 @@ def save(model: Model) -> tuple[bytes, bytes]:
     card = {
         **model.card,
         "names": names,
-        "held_groups": list(model.groups),
         "npz_sha256": hashlib.sha256(content_of_npz).hexdigest(),
     }
     return content_of_npz, (json.dumps(card, indent=1, sort_keys=True) + "\n").encode()
@@ -340,16 +317,12 @@ def load(content: bytes, card: bytes) -> Model:
         found = ((name, f"{kind}_{place}") for place, name in enumerate(names))
         return {name: arrays[key] for name, key in found if key in arrays}
 
-    groups = tuple(told.pop("held_groups"))
     told.pop("npz_sha256")
     return Model(
         medians=named("median"),
         spreads=named("spread"),
         pools=named("pool"),
         forest=behaviour_forest.from_arrays(arrays) if "forest_roots" in arrays else None,
-        groups=groups,
         held_out=arrays["held_out"],
-        held_group=arrays["held_group"],
-        held_kind=arrays["held_kind"],
         card=told,
     )

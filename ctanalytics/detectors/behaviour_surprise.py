@@ -111,7 +111,7 @@ def _verdicts(
     frame: Frame, peers: Peers, rows: Ints, model: Model, trained: Ints, looks: int
 ) -> Verdicts:
     told = model.opinions(frame, peers, rows)
-    opinions = model.calibrated(told.scores, peers, rows)
+    opinions = model.calibrated(told.scores)
     # Any opinion may page, so each has its part of the chance.
     scores = np.maximum(opinions.max(axis=1) - np.log10(opinions.shape[1]), 0.0)
     return Verdicts(

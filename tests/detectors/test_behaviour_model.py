@@ -66,7 +66,7 @@ def test_a_kept_model_judges_as_the_one_that_was_grown(frame: Frame, verdicts: V
     loaded = models.load(*models.save(verdicts.model))
     told = loaded.opinions(frame, verdicts.peers, verdicts.rows)
     assert np.array_equal(told.features, verdicts.features)
-    calibrated = loaded.calibrated(told.scores, verdicts.peers, verdicts.rows)
+    calibrated = loaded.calibrated(told.scores)
     assert np.allclose(calibrated, verdicts.opinions, atol=2e-6)
 
 
