@@ -47,7 +47,7 @@ before_rows as (
         and baseline.audit_id = posture_findings.audit_id
     join newest
         on newest.account_id = baseline.account_id
-    where newest.audit_id <> baseline.audit_id
+    where newest.audit_id <> baseline.audit_id or newest.audited_at < $since
 ),
 judged as (
     select
