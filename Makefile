@@ -77,9 +77,9 @@ bench-behaviour: setup $(PEERS)/.installed ## Compare scores of principal-days o
 late-delivery: setup ## Follow a bucket for 3 simulated days of late, doubled, reordered files
 	$(BIN)/python benchmarks/late_delivery.py
 
-test-spark: setup ## Ingest and compact on a real Spark cluster that loses workers (Java 17)
+test-spark: setup ## Views on Spark, and ingest on a cluster that loses workers (Java 17)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[spark]'
-	$(BIN)/python -m pytest tests/spark/on_cluster.py
+	$(BIN)/python -m pytest tests/spark/views.py tests/spark/on_cluster.py
 
 notebooks: setup ## Run the notebooks from top to bottom
 	$(BIN)/jupyter execute notebooks/*.ipynb
