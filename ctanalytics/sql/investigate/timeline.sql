@@ -1,6 +1,7 @@
 -- What the subject did, step by step: calls of one API with one credential, from one address and with
 -- one outcome, that follow each other within ten minutes are one step. Where there are more steps than
--- rows the weightiest stay: sensitive calls, writes, refusals, and APIs that it rarely called.
+-- rows only those with weight stay, the weightiest first: sensitive calls, writes, refusals, and APIs
+-- that it rarely called.
 -- grain:  started_at, session_id, account_id, aws_region, event_source, event_name, error_code,
 -- source_ip_address
 -- reads:  subject_events, error_classes, sensitive_apis, account_directory
@@ -67,11 +68,20 @@ weighed as (
     left join error_classes
         on error_classes.error_code = steps.error_code
 ),
-kept as (
+counted as (
     select
         *,
-        count(*) over () as found
+        count(*) over () as found,
+        max(weight) over () as most_weight
     from weighed
+),
+kept as (
+    select
+        *
+    from counted
+    where weight > 0
+       or found <= $rows
+       or most_weight = 0
     order by weight desc, started_at, event_id
     limit $rows
 )
