@@ -37,7 +37,7 @@ def test_the_trail_records_everything_and_can_be_validated(single_account: Stack
         "ApiCallRateInsight",
         "ApiErrorRateInsight",
     }
-    everything, objects = _selectors(cloudtrail, TRAIL)
+    everything, objects, witnessed = _selectors(cloudtrail, TRAIL)
     assert everything == {"eventCategory": ["Management"]}  # reads too, and of every service
     # The one switch that was given, and none that was not.
     assert objects["resources.type"] == ["AWS::S3::Object"]
@@ -47,6 +47,8 @@ def test_the_trail_records_everything_and_can_be_validated(single_account: Stack
     (log_files,) = _selectors(cloudtrail, WITNESS)
     assert log_files["resources.ARN"]["StartsWith"] == [f"arn:aws:s3:::{BUCKETS[0]}/"]
     assert set(log_files) == {"eventCategory", "resources.type", "resources.ARN"}
+    # Nor is there a bucket of which nobody records what is done in it.
+    assert witnessed["resources.ARN"]["StartsWith"] == [f"arn:aws:s3:::{BUCKETS[2]}/"]
     assert witness["S3BucketName"] == BUCKETS[2] != trail["S3BucketName"] == BUCKETS[0]
 
 
