@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ctanalytics._version import __version__
 
 if TYPE_CHECKING:
+    from ctanalytics.app.audit import AuditResult, audit
+    from ctanalytics.app.audit_accounts import audit_organization
     from ctanalytics.app.backtest import BacktestResult, backtest
     from ctanalytics.app.bundle.create import BundleResult, bundle
     from ctanalytics.app.bundle.verify import VerifyResult, verify
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from ctanalytics.settings import Settings
 
 _HOMES = {
+    "AuditResult": "app.audit",
     "BacktestResult": "app.backtest",
     "BundleResult": "app.bundle.create",
     "ConnectResult": "app.connect",
@@ -69,6 +72,8 @@ _HOMES = {
     "backtest": "app.backtest",
     "build_incidents": "app.incidents.build",
     "build_policy": "app.policy",
+    "audit": "app.audit",
+    "audit_organization": "app.audit_accounts",
     "bundle": "app.bundle.create",
     "connect": "app.connect",
     "decode": "lake.decode",
@@ -94,6 +99,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AuditResult",
     "BacktestResult",
     "BundleResult",
     "ConnectResult",
@@ -121,6 +127,8 @@ __all__ = [
     "VerifyResult",
     "WatchRound",
     "__version__",
+    "audit",
+    "audit_organization",
     "backtest",
     "build_incidents",
     "build_policy",
