@@ -11,6 +11,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from ctanalytics.engines.duckdb import Engine
+from ctanalytics.findings import severity_rank
 from ctanalytics.incidents.traits import group_id
 from ctanalytics.records.schema import TIMESTAMP
 from ctanalytics.settings import Incidents
@@ -27,10 +28,15 @@ _ANOMALIES: Final = pa.schema(
         ("error_code", pa.string()),
         ("kind", pa.string()),
         ("severity", pa.string()),
+        ("is_far_reaching", pa.bool_()),
         ("group_id", pa.string()),
         ("incident_id", pa.string()),
     ]
 )
+
+
+_FAR_REACHING: Final = severity_rank("medium")
+"""From this severity on an anomaly links by all that it shares, over accounts too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,10 @@ def groups(
 ) -> list[Group]:
     """Group anomalies by what they share within time; each is in one group.
 
+    Those of medium severity and above hang together by all that they share. Lesser ones join them
+    by who did it alone: a hundred deployments of one pipeline are no bridge from one account's
+    incident to all others. What is left of them hangs together among itself.
+
     Args:
         anomalies: in the order of their starts.
         traits: anomaly_id, trait, value of all of them.
@@ -62,24 +72,24 @@ def groups(
     """
     if not anomalies:
         return []
-    rows = [
-        {name: row.get(name) for name in _ANOMALIES.names}
-        | {
-            "number": number,
-            "ended_at": row["ended_at"] or max(now, row["started_at"]),
-            "group_id": group_id(row["evidence"]),
-            "incident_id": incident_of.get(row["anomaly_id"]),
-        }
-        for number, row in enumerate(anomalies)
-    ]
-    engine.register("incident_anomalies", pa.Table.from_pylist(rows, _ANOMALIES))
+    rows = [_row(number, row, incident_of, now) for number, row in enumerate(anomalies)]
     engine.register("incident_traits", traits.select(["anomaly_id", "trait", "value"]))
-    links = engine.run(
-        "incidents/links",
-        near=dt.timedelta(minutes=settings.near_minutes),
-        actor=dt.timedelta(minutes=settings.actor_minutes),
-        accounts=settings.accounts,
-    ).to_pylist()
+    grave = [severity_rank(row["severity"]) >= _FAR_REACHING for row in anomalies]
+    held = {row["incident_id"] for row in rows if grave[row["number"]]}
+    # Of incidents without a grave anomaly nobody was told: their anomalies may go with another.
+    first = [
+        row
+        | {
+            "is_far_reaching": grave[row["number"]],
+            "incident_id": row["incident_id"] if row["incident_id"] in held else None,
+        }
+        for row in rows
+    ]
+    links = _links(engine, first, settings)
+    found = components(len(rows), ((row["number"], row["leader"]) for row in links))
+    free = {number for one in found if not any(grave[each] for each in one) for number in one}
+    more = [row | {"is_far_reaching": True} for row in rows if row["number"] in free]
+    links = [row for row in links if row["number"] not in free] + _links(engine, more, settings)
     found = components(len(rows), ((row["number"], row["leader"]) for row in links))
     longest = dt.timedelta(days=settings.longest_days)
     pieces = [piece for one in found for piece in _cut(one, rows, longest)]
@@ -92,6 +102,33 @@ def groups(
         Group(tuple(piece), tuple(sorted(shared[at] - {"incident"})))
         for at, piece in enumerate(pieces)
     ]
+
+
+def _row(
+    number: int, row: Mapping[str, Any], incident_of: Mapping[str, str], now: dt.datetime
+) -> dict[str, Any]:
+    return {name: row.get(name) for name in _ANOMALIES.names} | {
+        "number": number,
+        "ended_at": row["ended_at"] or max(now, row["started_at"]),
+        "group_id": group_id(row["evidence"]),
+        "incident_id": incident_of.get(row["anomaly_id"]),
+    }
+
+
+def _links(
+    engine: Engine, rows: Sequence[Mapping[str, Any]], settings: Incidents
+) -> list[dict[str, Any]]:
+    """What some anomalies share: link, key, number, leader."""
+    if not rows:
+        return []
+    engine.register("incident_anomalies", pa.Table.from_pylist(list(rows), _ANOMALIES))
+    found: list[dict[str, Any]] = engine.run(
+        "incidents/links",
+        near=dt.timedelta(minutes=settings.near_minutes),
+        actor=dt.timedelta(minutes=settings.actor_minutes),
+        accounts=settings.accounts,
+    ).to_pylist()
+    return found
 
 
 def components(count: int, links: Iterable[tuple[int, int]]) -> list[list[int]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -87,7 +88,7 @@ def changes(
         as_grave=starts.count,
     )
     found = groups(engine, alive, rows_of_traits, incident_of=held, settings=settings, now=now)
-    book = _Book(by_id, held, known, starts)
+    book = _Book(by_id, _owned(found, alive, held), known, starts)
     rows = [row for group in found for row in book.group(group, alive)]
     here = {row["anomaly_id"] for row in alive}
     touched = {held[row["anomaly_id"]] for row in members if row["anomaly_id"] in held}
@@ -96,6 +97,28 @@ def changes(
             rows += book.withdrawn(by_id[incident_id])
     rows.sort(key=lambda row: (row["started_at"], row["incident_id"]))
     return _counted(rows)
+
+
+def _owned(
+    found: Sequence[Group], anomalies: Sequence[Row], held: Mapping[str, str]
+) -> dict[str, str]:
+    """The incidents of anomalies, where each is of one group: that with most of its anomalies."""
+    counts: dict[str, Counter[int]] = {}
+    for place, group in enumerate(found):
+        for number in group.numbers:
+            incident = held.get(anomalies[number]["anomaly_id"])
+            if incident is not None:
+                counts.setdefault(incident, Counter())[place] += 1
+    owner = {
+        incident: min((-count, place) for place, count in places.items())[1]
+        for incident, places in counts.items()
+    }
+    return {
+        anomaly_id: held[anomaly_id]
+        for place, group in enumerate(found)
+        for anomaly_id in (anomalies[number]["anomaly_id"] for number in group.numbers)
+        if anomaly_id in held and owner[held[anomaly_id]] == place
+    }
 
 
 class _Starts:

@@ -229,3 +229,33 @@ def test_noise_that_never_pauses_is_an_incident_a_week(tmp_path: Path) -> None:
     world.add("anomalies", *found[10:])
     world.build(T0 + 20 * DAY, settings)
     assert incidents(world) == [7, 7, 6]
+
+
+def test_lesser_anomalies_are_no_bridge_and_leave_for_a_graver_one(tmp_path: Path) -> None:
+    accounts = [f"{number:012}" for number in range(1, 7)]
+    pipeline = {"source_identity": "repo:example/shop", "event_name": "UpdateFunctionCode"}
+    deployed = [
+        events(1, at=number, arn=role("ci", account), account=account, **pipeline)
+        for number, account in enumerate(accounts)
+    ]
+    lesser = [
+        anomaly(each, f"{number}", severity="low", kind="rule")
+        for number, each in enumerate(deployed)
+    ]
+    attack = events(1, at=20, arn=role("ci", accounts[0]), account=accounts[0])
+    world = World(
+        tmp_path, events=[*(call for each in deployed for call in each), *attack], anomalies=lesser
+    )
+    world.build()
+    assert incidents(world) == [6]
+    (deployment,) = world.standing()
+    world.add("anomalies", anomaly(attack, "attack", severity="high", detector="novelty"))
+    assert world.build(NIGHT + MINUTE).opened == 1
+    rest, found = world.standing()
+    assert (rest["incident_id"], len(rest["anomaly_ids"])) == (deployment["incident_id"], 5)
+    assert (found["severity"], found["account_ids"], len(found["anomaly_ids"])) == (
+        "high",
+        [accounts[0]],
+        2,
+    )
+    assert world.build(NIGHT + 2 * MINUTE).rows.num_rows == 0

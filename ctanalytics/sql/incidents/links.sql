@@ -1,17 +1,21 @@
 -- What anomalies share within time: each with the first of those that it hangs together with.
 -- Of what has the same key, a chain of anomalies hangs together while the next begins before the
 -- gap after the latest end has passed. An API or an error alone links no matches of rules in one
--- account, which tell who acted, and nothing that is worth no more than a note.
+-- account, which tell who acted, and nothing that is worth no more than a note. What is not far
+-- reaching links by who did it alone, in one account.
 -- grain:  link, key, number
 -- reads:  incident_anomalies (registered: number, anomaly_id, started_at, ended_at, account_id,
--- event_source, event_name, error_code, kind, severity, group_id, incident_id),
+-- event_source, event_name, error_code, kind, severity, is_far_reaching, group_id, incident_id),
 -- incident_traits (registered: anomaly_id, trait, value)
 -- units:  number, leader: places of anomalies; link: principal, access_key, person, network, api,
--- api_in_accounts, error, role_name, invoked_by, group, incident
+-- api_in_accounts, error, role_name, invoked_by, group, incident; a person's key in one account has
+-- the account before it
 -- params: near (interval), actor (interval), accounts (least count)
 with traits as (
     select
         incident_anomalies.number,
+        incident_anomalies.account_id,
+        incident_anomalies.is_far_reaching,
         incident_traits.trait,
         incident_traits.value,
         -- Permission sets are shared by people: where the person is known, the role says nothing.
@@ -33,6 +37,7 @@ worthy as (
     from incident_anomalies
     where event_source is not null
       and severity <> 'info'
+      and is_far_reaching
 ),
 shared as (
     select
@@ -40,12 +45,29 @@ shared as (
         trait as link,
         value as key
     from traits
-    where trait in ('access_key', 'person', 'network', 'invoked_by')
+    where trait = 'access_key'
        or (
            trait = 'principal'
            and not (has_person and contains(value, ':role/aws-reserved/sso.amazonaws.com/'))
        )
-       or (trait = 'role_name' and not (has_person and starts_with(value, 'AWSReservedSSO_')))
+    union all
+    select
+        number,
+        'person' as link,
+        concat_ws('|', account_id, value) as key
+    from traits
+    where trait = 'person'
+    union all
+    select
+        number,
+        trait as link,
+        value as key
+    from traits
+    where is_far_reaching
+      and (
+          trait in ('person', 'network', 'invoked_by')
+          or (trait = 'role_name' and not (has_person and starts_with(value, 'AWSReservedSSO_')))
+      )
     union all
     select
         number,
