@@ -103,21 +103,22 @@ def cloudtrail(view: View, key: Subject) -> Verdict:
 
 def not_public(view: View, key: Subject) -> Verdict:
     """Nobody outside may decrypt logs or rule the key."""
-    found = [fault for one in statements(view, key) for fault in _faults(view, one)]
     name = str(_there(view, key).get("Arn") or key.resource)
+    owner = things.account_of(name)
+    found = [fault for one in statements(view, key) for fault in _faults(view, owner, one)]
     grants = view.answer("kms", "ListGrants", key.aws_region, KeyId=name).get("Grants") or ()
     found += [
         f"a grant lets {grant.get('GranteePrincipal')} decrypt"
         for grant in grants
         if "Decrypt" in (grant.get("Operations") or ())
-        and not _ours(view, str(grant.get("GranteePrincipal")))
+        and not _ours(view, owner, str(grant.get("GranteePrincipal")))
     ]
     if found:
         return failed(listed(found, 3), faults=found)
     return passed("nobody outside may decrypt logs or rule the key")
 
 
-def _faults(view: View, one: policy.Statement) -> Iterator[str]:
+def _faults(view: View, owner: str, one: policy.Statement) -> Iterator[str]:
     if not one.allow:
         return
     actions = [action for action in _DANGEROUS if one.does(action)]
@@ -127,15 +128,15 @@ def _faults(view: View, one: policy.Statement) -> Iterator[str]:
         yield f"anybody is allowed {listed(actions, 2)}"
         return
     for kind, who in one.principals:
-        if kind == "AWS" and who != policy.ANYONE and not _ours(view, who):
+        if kind == "AWS" and who != policy.ANYONE and not _ours(view, owner, who):
             yield f"{who} is allowed {listed(actions, 2)}"
 
 
-def _ours(view: View, who: str) -> bool:
+def _ours(view: View, owner: str, who: str) -> bool:
     account = things.account_of(who) if who.startswith("arn:") else who
     if not account.isdigit():
         return True  # a service, or the unique id of a principal of the account itself
-    return account == view.account_id or named(view.expected.trusted_accounts, account)
+    return account in (view.account_id, owner) or named(view.expected.trusted_accounts, account)
 
 
 def same_region(view: View, key: Subject) -> Verdict:

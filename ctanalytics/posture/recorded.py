@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Final
 
 from ctanalytics.posture import things
@@ -21,6 +22,10 @@ from ctanalytics.posture.view import (
 )
 
 MANAGEMENT: Final = EventClass("Management")
+HALVES: Final = (
+    EventClass("Management", {"readOnly": "false"}),
+    EventClass("Management", {"readOnly": "true"}),
+)
 S3_WRITES: Final = EventClass("Data", {"resources.type": "AWS::S3::Object", "readOnly": "false"})
 S3_READS: Final = EventClass("Data", {"resources.type": "AWS::S3::Object", "readOnly": "true"})
 LAMBDA: Final = EventClass("Data", {"resources.type": "AWS::Lambda::Function"})
@@ -32,14 +37,15 @@ BEDROCK: Final = (
     EventClass("Data", {"resources.type": "AWS::Bedrock::Guardrail"}),
 )
 MATRIX: Final = (
-    EventClass("Management", {"readOnly": "false"}),
-    EventClass("Management", {"readOnly": "true"}),
+    *HALVES,
     S3_WRITES,
     S3_READS,
     LAMBDA,
     DYNAMODB,
 )
 """The classes of the table of what is recorded where."""
+
+_DAY: Final = dt.timedelta(days=1)
 
 
 def multi_region(view: View, _: Subject) -> Verdict:
@@ -189,16 +195,16 @@ def duplicate(view: View, region: Subject) -> Verdict:
     if found.unseen:
         raise found.unseen[0]
     here = [trail for trail in found.known if things.records_in(trail, region.aws_region)]
-    recording = [
-        trail.resource
-        for trail in here
-        if things.is_logging(view, trail) and _of(view, trail, MANAGEMENT).extent != "none"
-    ]
-    if len(recording) > 1:
-        return failed(
-            f"{len(recording)} trails record the same management events: all but one cost extra",
-            trails=recording,
-        )
+    logging = [trail for trail in here if things.is_logging(view, trail)]
+    for wanted in HALVES:
+        recording = [
+            trail.resource for trail in logging if _of(view, trail, wanted).extent != "none"
+        ]
+        if len(recording) > 1:
+            return failed(
+                f"{len(recording)} trails record {wanted}: all but one of them cost extra",
+                trails=recording,
+            )
     if len(here) >= QUOTA:
         return failed(f"{len(here)} trails: the region has room for no other", trails=len(here))
     return passed("no management event is recorded twice")
@@ -209,8 +215,10 @@ def seen_not_recorded(view: View, region: Subject) -> Verdict:
     seen = _seen(view)
     gone = {}
     for one in seen.classes:
-        if one.aws_region != region.aws_region or (seen.until - one.last).total_seconds() > 86_400:
+        if one.aws_region != region.aws_region or seen.until - one.last > _DAY:
             continue
+        if one.category == "Data" and not one.resource_type:
+            continue  # a data event that does not say of what can't be held against a selector
         if things.recorded(view, region.aws_region, _class(one)).extent == "none":
             gone[str(_class(one))] = one.last.isoformat()
     if gone:

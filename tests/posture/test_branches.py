@@ -502,6 +502,51 @@ def test_two_trails_record_what_one_leaves_out(readings: Readings) -> None:
     assert one("trail-multi-region", both).status == "fail"
 
 
+def test_trails_that_record_apart_are_no_duplicates(readings: Readings) -> None:
+    def recording(kind: str) -> Callable[[Any], None]:
+        row = {"ReadWriteType": kind, "IncludeManagementEvents": True, "DataResources": []}
+        return lambda answer: (answer.clear(), answer.update(EventSelectors=[row]))
+
+    api = "cloudtrail:GetEventSelectors"
+    reads = changed(readings.good, api, recording("ReadOnly"), "trail/main")
+    apart = changed(reads, api, recording("WriteOnly"), "trail/of-logs")
+    assert one("trail-duplicate", apart).status == "pass"
+    twice = changed(reads, api, recording("All"), "trail/of-logs")
+    assert one("trail-duplicate", twice).status == "fail"
+
+
+def test_a_trail_may_leave_out_log_files_and_no_other_objects(readings: Readings) -> None:
+    def all_but(bucket: str) -> Callable[[Any], None]:
+        arn = {"Field": "resources.ARN", "NotStartsWith": [f"arn:aws:s3:::{bucket}/"]}
+
+        def apply(answer: Any) -> None:
+            answer["AdvancedEventSelectors"][1]["FieldSelectors"].append(arn)
+
+        return apply
+
+    api = "cloudtrail:GetEventSelectors"
+    without_logs = changed(readings.good, api, all_but(account.DATA), "trail/main")
+    assert one("trail-s3-data-write", without_logs).status == "pass"
+    assert one("trail-log-bucket-data", without_logs, account.DATA).status == "fail"
+    without_others = changed(readings.good, api, all_but("payroll"), "trail/main")
+    found = one("trail-s3-data-write", without_others)
+    assert "payroll" in found.explanation
+
+
+def test_the_account_of_a_key_is_nobody_outside(readings: Readings) -> None:
+    """A trail of the management account may use the key of a log archive."""
+    archive = replace(readings.good, account_id="444455556666")
+    found = [
+        each
+        for each in run(
+            View(archive, account.EXPECTED),
+            [("key-policy-not-public", CHECKS["key-policy-not-public"])],
+        )
+        if ":key/" in each.resource
+    ]
+    assert {each.status for each in found} == {"pass"}
+
+
 def test_what_a_trail_records_is_unknown_where_its_selectors_are(readings: Readings) -> None:
     blind = readings.good.with_reads(readings.denied["cloudtrail:GetEventSelectors"])
     rows = matrix(View(blind))
@@ -593,6 +638,8 @@ def test_events_that_no_trail_records_now_are_a_contradiction(readings: Readings
     found = one("seen-not-recorded", readings.good, seen=seen(of_class(), queues))
     assert found.status == "fail"
     assert list(found.evidence["last_seen"]) == ["data AWS::SQS::Queue writes"]
+    nameless = of_class("Data")
+    assert one("seen-not-recorded", readings.good, seen=seen(of_class(), nameless)).status == "pass"
     old = of_class("Data", "AWS::SQS::Queue", quiet_hours=60)
     assert one("seen-not-recorded", readings.good, seen=seen(of_class(), old)).status == "pass"
     blind = readings.good.with_reads(readings.denied["cloudtrail:GetEventSelectors"])
