@@ -40,6 +40,7 @@ def test_roles_of_other_accounts_trust_the_nightly_role_alone(
     for name, role in (
         ("log-archive", "ctanalytics-ingest"),
         ("management", "ctanalytics-audit"),
+        ("management", "ctanalytics-accounts"),
         ("region", "ctanalytics-audit"),
     ):
         found = organization[name].client("iam").get_role(RoleName=role)["Role"]

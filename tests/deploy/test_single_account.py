@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 import json
 import tomllib
 from pathlib import Path
@@ -9,6 +10,9 @@ import pytest
 from moto.events.models import EventPatternParser
 
 from ctanalytics.app.deploy.kits import table
+from ctanalytics.emitters.base import Run
+from ctanalytics.emitters.cloudwatch import CloudWatch
+from ctanalytics.settings import Aws
 from tests.deploy.stacks import Stack
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
@@ -167,7 +171,12 @@ def test_every_cis_pattern_has_an_alarm_that_tells_the_topic(single_account: Sta
 def test_a_night_that_does_not_come_raises_an_alarm(single_account: Stack) -> None:
     cloudwatch = single_account.client("cloudwatch")
     names = ["ctanalytics-run-missed", "ctanalytics-lake-behind"]
-    for alarm in cloudwatch.describe_alarms(AlarmNames=names)["MetricAlarms"]:
+    alarms = cloudwatch.describe_alarms(AlarmNames=names)["MetricAlarms"]
+    CloudWatch("Ctanalytics", Aws()).finish(Run(dt.datetime.now(dt.UTC), lake_lag_minutes=12))
+    told = cloudwatch.list_metrics(Namespace="Ctanalytics")["Metrics"]
+    assert {alarm["MetricName"] for alarm in alarms} == {"RunSucceeded", "LakeLagMinutes"}
+    for alarm in alarms:
+        assert alarm["MetricName"] in {one["MetricName"] for one in told if not one["Dimensions"]}
         assert alarm["TreatMissingData"] == "breaching"
         assert alarm["Period"] * alarm["EvaluationPeriods"] == 26 * 3_600
         assert alarm["Namespace"] == "Ctanalytics"
@@ -237,7 +246,9 @@ def test_roles_may_do_what_they_are_for_and_no_more(single_account: Stack) -> No
     assert may["ingest"] == {
         "s3:GetBucketLocation",
         "s3:ListBucket",
+        "s3:ListBucketVersions",
         "s3:GetObject",
+        "s3:GetObjectVersion",
         "kms:Decrypt",
         "cloudtrail:ListPublicKeys",
     }
