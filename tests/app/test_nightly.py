@@ -112,7 +112,7 @@ def test_a_night_that_is_stopped_goes_on_and_the_next_reports_late_days_again(
     assert json.loads(recorded["ingest"]["counts"])["records_written"] == 40
     page = home.place / "reports" / "2026-03-01"
     assert {path.name for path in page.iterdir()} == {f"report.{kind}" for kind in KINDS}
-    assert (page / "report.txt").stat().st_mode & 0o077 == 0
+    assert not any(path.stat().st_mode & 0o077 for path in (page.parent, page / "report.txt"))
     # A night that finds nothing new reports its own day alone; a late file brings another.
     since = MORNING.replace(hour=0)
     assert changed_days(home.lake(), since, nights(home.lake(), since), since + DAY, 7) == []

@@ -54,6 +54,7 @@ def write(
     name = f"{day:%Y-%m-%d}"
     bucket = amazon.bucket_of(output)
     if bucket is None:
+        _make(Path(output))
         return _into(lake, settings, Path(output) / name, str(Path(output) / name), day, now)
     place = f"{output.rstrip('/')}/{name}"
     upload = _uploader(settings, bucket)  # a bucket that can't be reached is told first
@@ -62,6 +63,18 @@ def write(
         for file in sorted((Path(folder) / name).iterdir()):
             upload(f"{name}/{file.name}", file)
     return written
+
+
+def _make(folder: Path) -> None:
+    """Make a folder for its owner alone; one that is there keeps its mode."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ReportError(
+            f"no folder can be made there: {error.strerror or error}",
+            where=str(folder),
+            mend="name another folder with --output",
+        ) from error
 
 
 def _into(
