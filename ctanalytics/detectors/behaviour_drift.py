@@ -1,7 +1,7 @@
 """What changes between the models of two days: kept in a table, beside the model itself.
 
-PSI (population stability index) compares the values of a feature on a day with those that the model
-learned from, in ten bins of equal weight: under 0.1 little moved, above 0.25 much. The rank
+PSI (population stability index) compares the values of a feature in the week up to a day with those
+that the model learned from, in ten bins of equal weight: under 0.1 little moved, above 0.25 much. The rank
 correlation compares how the models of two days in a row order the principals of the second day:
 under 0.9 the model of yesterday would have told another story.
 """
@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from ctanalytics.detectors import behaviour_model as models
-from ctanalytics.detectors.behaviour_features import FEATURES, Floats, Frame
+from ctanalytics.detectors.behaviour_features import FEATURES, WEEK_DAYS, Floats, Frame
 from ctanalytics.detectors.behaviour_surprise import Verdicts
 from ctanalytics.engines.duckdb import Engine
 
@@ -44,7 +44,7 @@ def kept(
     packed, card = models.save(verdicts.model)
     rows = [
         {"feature": feature.name, "measure": PSI, "value": value}
-        for feature, value in zip(FEATURES, _stability(frame, verdicts), strict=True)
+        for feature, value in zip(FEATURES, _stability(frame, day, verdicts), strict=True)
     ]
     if len(judged) > 1 and judged[-2][0] == day - 1:
         before = judged[-2][1].model.opinions(frame, verdicts.peers, verdicts.rows).scores
@@ -73,10 +73,11 @@ def kept(
     ]
 
 
-def _stability(frame: Frame, verdicts: Verdicts) -> list[float]:
+def _stability(frame: Frame, day: int, verdicts: Verdicts) -> list[float]:
     before = frame.values[verdicts.trained]
-    today = frame.values[verdicts.rows]
-    return [psi(before[:, place], today[:, place]) for place in range(before.shape[1])]
+    # A whole week: its days are not alike.
+    now = frame.values[(frame.day > day - WEEK_DAYS) & (frame.day <= day)]
+    return [psi(before[:, place], now[:, place]) for place in range(before.shape[1])]
 
 
 def psi(before: Floats, now: Floats) -> float:
