@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -80,9 +80,20 @@ def timeline(
         mentions = _mentions(engine, chosen, span)
         if not chosen.items and not mentions:
             raise _unknown(engine, resource, here.uri)
-    filters = {"config_items": chosen.condition, "resource_events": _among(mentions)}
+    filters = {
+        "config_items": chosen.condition,
+        "resource_events": _among(mentions, chosen.related_events),
+        "call_origins": "false",  # chains take as long as all else: followed below, where needed
+    }
     with here.engine(since=since and since - _BEFORE, until=until, filters=filters) as engine:
-        return _joined(engine, chosen, mentions, span)
+        found = _joined(engine, chosen)
+    found = _with_origins(here, found)
+    entries = [
+        entry
+        for entry in attribution.entries(found.changed, found.calls, found.states)
+        if (since is None or entry.at >= since) and (until is None or entry.at < until)
+    ]
+    return TimelineResult(chosen, tuple(entries), tuple(_notes(chosen, mentions, entries)))
 
 
 def data(found: TimelineResult) -> dict[str, Any]:
@@ -170,34 +181,51 @@ def _mentions(
     return found
 
 
-def _among(mentions: Sequence[dict[str, Any]]) -> str:
-    """SQL that holds for those calls."""
+def _among(mentions: Sequence[dict[str, Any]], named: Sequence[str]) -> str:
+    """SQL that holds for those calls, and for those that Config names."""
+    more = f"event_id in ({', '.join(map(sql_text, named))})" if named else "false"
     if not mentions:
-        return "false"
+        return more
     ids = ", ".join(sorted({sql_text(row["event_id"]) for row in mentions if row["event_id"]}))
     dates = ", ".join(sorted({f"date '{row['event_date']}'" for row in mentions}))
-    return f"event_id in ({ids or 'null'}) and event_date in ({dates})"
+    return f"(event_id in ({ids or 'null'}) and event_date in ({dates})) or {more}"
 
 
-def _joined(
-    engine: Engine,
-    chosen: Resource,
-    mentions: Sequence[dict[str, Any]],
-    span: tuple[dt.datetime | None, dt.datetime | None],
-) -> TimelineResult:
-    since, until = span
+@dataclass(frozen=True, slots=True)
+class _Found:
+    changed: list[dict[str, Any]]
+    calls: list[dict[str, Any]]
+    states: dict[str, Mapping[str, Any]]
+
+
+def _joined(engine: Engine, chosen: Resource) -> _Found:
     changed = engine.sql("select * from who_changed").to_pylist() if chosen.items else []
     calls = engine.run(
         "changes/calls", names=list(chosen.aliases), resource_type=chosen.resource_type
     ).to_pylist()
     ids = {row[name] for row in changed for name in ("item_id", "previous_item_id") if row[name]}
-    states = config_items.states(engine, sorted(ids)) if ids else {}
-    found = [
-        entry
-        for entry in attribution.entries(changed, calls, states)
-        if (since is None or entry.at >= since) and (until is None or entry.at < until)
-    ]
-    return TimelineResult(chosen, tuple(found), tuple(_notes(chosen, mentions, found)))
+    return _Found(changed, calls, config_items.states(engine, sorted(ids)) if ids else {})
+
+
+def _with_origins(lake: Lake, found: _Found) -> _Found:
+    """Say who stands behind the calls, by the logs of their own days."""
+    rows = [row for row in (*found.changed, *found.calls) if row["event_id"]]
+    if not rows:
+        return found
+    moments = [row["event_time"] for row in rows]
+    span = (min(moments), max(moments) + dt.timedelta(microseconds=1))
+    with lake.engine(since=span[0], until=span[1]) as engine:
+        ids = sorted({row["event_id"] for row in rows})
+        origins = {
+            row["event_id"]: row
+            for row in engine.run(
+                "changes/origins", event_ids=ids, since=span[0], until=span[1]
+            ).to_pylist()
+        }
+    for row in rows:
+        origin = origins.get(row["event_id"], {})
+        row["human"], row["human_from"] = origin.get("human"), origin.get("human_from")
+    return found
 
 
 def _notes(

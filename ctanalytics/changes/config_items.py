@@ -26,6 +26,8 @@ class Resource:
     arn: str | None = None
     items: int = 0
     """States that the lake has of it."""
+    related_events: tuple[str, ...] = ()
+    """Ids of events that Config itself names as causes; none since version 1.3 of its items."""
 
     @property
     def aliases(self) -> tuple[str, ...]:
@@ -65,7 +67,10 @@ def named(
         aws_region=aws_region,
         resource_type=typed["type"] if typed else resource_type,
     )
-    return [Resource(**row) for row in rows.to_pylist()]
+    return [
+        Resource(**row | {"related_events": tuple(sorted(row["related_events"] or ()))})
+        for row in rows.to_pylist()
+    ]
 
 
 def states(engine: Engine, item_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:

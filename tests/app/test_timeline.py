@@ -37,6 +37,11 @@ def group(at: dt.datetime, *ports: int, **fields: Any) -> dict[str, Any]:
     )
 
 
+def volume(at: dt.datetime, size: int = 8, **fields: Any) -> dict[str, Any]:
+    state = {"volumeId": "vol-1", "size": size}
+    return item("AWS::EC2::Volume", "vol-1", at=at, configuration=state, **fields)
+
+
 def function(at: dt.datetime, password: str, **tags: str) -> dict[str, Any]:
     state = {"functionName": "orders", "environment": {"variables": {"DSN": password}}}
     return item(
@@ -125,6 +130,7 @@ def events() -> list[Any]:
             "StartInstances",
             {"instancesSet": {"items": [{"instanceId": "i-0feed"}]}},
         ),
+        call(7, START + 100 * MINUTE, "ModifyInstanceAttribute", {"instanceId": "i-0dead"}),
     ]
 
 
@@ -140,6 +146,8 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
         group(START + 40 * MINUTE, 443, 22, 3389),
         group(START + 71 * MINUTE, configuration={}, configurationItemStatus="ResourceDeleted"),
         group(START, 443, awsRegion="us-east-1", resourceCreationTime=old.isoformat()),
+        volume(START),
+        volume(START + 130 * MINUTE, size=9, relatedEvents=[logs.event_id(7)]),
         function(START, "postgres://u:first@db"),
         function(START + 16 * MINUTE, "postgres://u:second@db", note=HOSTILE),
     ]
@@ -192,6 +200,12 @@ def test_a_resource_is_found_by_all_its_names_and_its_secrets_are_hidden(
     assert hidden.path == "/configuration/environment/variables/DSN"
     assert (hidden.before, hidden.after) == ("***", "***")
     assert (shown.path, shown.after) == ("/tags/note", HOSTILE)
+
+
+def test_an_event_that_config_names_is_the_one_whatever_it_says(lake: Path) -> None:
+    last = timeline("vol-1", lake).entries[-1]
+    assert told(last)[:3] == ("changed", "explained", "ModifyInstanceAttribute")
+    assert (last.confidence, last.call and last.call.matched_by) == ("exact", "related_events")
 
 
 def test_a_span_cuts_changes_and_calls_but_knows_the_state_before(lake: Path) -> None:

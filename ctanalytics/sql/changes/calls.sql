@@ -1,6 +1,6 @@
--- Calls that changed a resource, by any of its names, with who stands behind them.
+-- Calls that changed a resource, by any of its names.
 -- grain:  account_id, event_id
--- reads:  changes, call_origins, config_services
+-- reads:  changes, config_services
 -- params: names, resource_type (null: unknown, then calls of any service count)
 -- units:  as in who_changed
 with named as (
@@ -60,16 +60,10 @@ select
     named.event_name,
     named.principal,
     named.session_name,
-    call_origins.human,
-    call_origins.human_from,
     named.tool,
     named.tool = 'console' as is_click_ops,
     named.source_ip_address,
     null as confidence,
     case when named.resource_kind = 'arn' then 'arn' else 'name' end as matched_by
 from named
-left join call_origins
-    on call_origins.event_date = named.event_date
-   and call_origins.account_id = named.account_id
-   and call_origins.event_id = named.event_id
 order by named.event_time, named.event_id

@@ -15,6 +15,7 @@ where event_date >= $since_date
   and event_time < $until
   and not read_only
   and not is_error
+  and not coalesce(event_category = 'Data', not management_event, false)
   and ($account_id is null or account_id = $account_id)
   and (
       list_has_any(resource_arns, $names)

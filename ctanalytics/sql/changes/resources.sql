@@ -2,7 +2,7 @@
 -- grain:  account_id, aws_region, resource_type, resource_id
 -- reads:  lake.config_items
 -- params: text, account_id, aws_region, resource_type (null: any)
--- units:  items: how many states the lake has
+-- units:  items: how many states the lake has; related_events: ids that Config names
 with meant as (
     select distinct
         account_id,
@@ -22,7 +22,8 @@ select
     items.resource_id,
     arg_max(items.resource_name, items.capture_time) as resource_name,
     arg_max(items.arn, items.capture_time) as arn,
-    count(*) as items
+    count(*) as items,
+    list_distinct(flatten(list(items.related_events))) as related_events
 from lake.config_items as items
 inner join meant
     on meant.account_id is not distinct from items.account_id
