@@ -151,7 +151,11 @@ def figures(one: Scored) -> tuple[float, float, dict[str, float]]:
     scores, bad = one.scores[keep], one.labels[keep] != ""
     normal = np.sort(scores[~bad])[::-1]
     limit = normal[int(1e-3 * len(normal))]
-    kinds = {kind: float((one.scores[one.labels == kind] > limit).mean()) for kind in KINDS}
+    kinds = {
+        kind: float((one.scores[one.labels == kind] > limit).mean())
+        for kind in KINDS
+        if (one.labels == kind).any()
+    }
     return (
         float(average_precision_score(bad, scores)),
         float((scores[bad] > limit).mean()),
