@@ -118,8 +118,9 @@ def one_rung(rung: Rung, lake: RungLake, logs: Path | None, chosen: Any) -> None
 
 
 def subjects(engine: Engine, rung: Rung) -> tuple[str, str, str, str]:
-    """A day in the middle, its busiest role, the busiest long-lived key, and a bucket."""
-    day = Path(rung.lake[len(rung.lake) // 2]).parent.name.removeprefix("event_date=")
+    """A day in the middle, its busiest role, the busiest long-lived key, and a resource."""
+    days = sorted({Path(file).parent.name for file in rung.lake})
+    day = days[len(days) // 2].removeprefix("event_date=")
     (role,) = engine.sql(
         "select principal_arn as p from events where event_date = $1::date "
         "and principal_type = 'role' group by 1 order by count(*) desc, 1 limit 1",
@@ -129,14 +130,14 @@ def subjects(engine: Engine, rung: Rung) -> tuple[str, str, str, str]:
         "select access_key_id as k, count(*) as n from events "
         "where starts_with(access_key_id, 'AKIA') group by 1 order by 2 desc, 1 limit 1"
     ).to_pylist()
-    (bucket,) = engine.sql(
-        "select resource as r from resource_events where event_date = $1::date "
-        "and resource_kind = 'arn' and not read_only and starts_with(resource, 'arn:aws:s3:::') "
-        "and not contains(resource, '/') group by 1 order by count(*), 1 limit 1",
+    (changed,) = engine.sql(
+        "select arn as r from (select unnest(resource_arns) as arn from events "
+        "where event_date = $1::date and not read_only and not is_error and management_event) "
+        "group by 1 order by count(*), 1 limit 1",
         [day],
     ).to_pylist()
-    print(f"day {day}, role {role['p']}, key with {key['n']:,} calls, {bucket['r']}")
-    return day, role["p"], key["k"], bucket["r"]
+    print(f"day {day}, role {role['p']}, key with {key['n']:,} calls, {changed['r']}")
+    return day, role["p"], key["k"], changed["r"]
 
 
 def line(name: str, ours: Took, bar: float, theirs: Took | None = None) -> None:
