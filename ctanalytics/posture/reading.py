@@ -198,11 +198,10 @@ def _refused(ask: Ask, error: Any) -> Read:
     if code == "NoSuchKey" or "NotFound" in code:
         return Read(ask, absent=code)
     found = explain(error)
-    return Read(
-        ask,
-        refused=untrusted.one_line(found.what, limit=400),
-        missing=action_of(ask.api) if found.kind == "denied" else "",
-    )
+    if found.kind == "denied" and not code.startswith("KMS"):  # which is a key in no state for it
+        # In our own words: those of S3 and SNS about keys are of other calls.
+        return Read(ask, refused=f"{action_of(ask.api)} is denied", missing=action_of(ask.api))
+    return Read(ask, refused=untrusted.one_line(found.what, limit=400))
 
 
 def _plain(value: Any) -> Any:

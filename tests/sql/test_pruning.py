@@ -52,6 +52,8 @@ NOT_OF_EVENTS = {
     "ingest_files",
     "ingest_health",
     "log_files",
+    "posture",
+    "posture_changes",
     "marked_days",
     "marks",
     "prices",
