@@ -137,6 +137,42 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """An anomaly of an incident; `place` is that of its entry, null when it has none."""
+
+    anomaly_id: str
+    title: str
+    detector: str
+    severity: str
+    started_at: dt.datetime
+    place: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Anomalies that belong together, told as one."""
+
+    incident_id: str
+    severity: str
+    state: str
+    closed_because: str | None
+    revision: int
+    title: str
+    story: tuple[str, ...]
+    next_steps: tuple[str, ...]
+    started_at: dt.datetime
+    ended_at: dt.datetime | None
+    accounts: tuple[str, ...]
+    principals: tuple[str, ...]
+    people: tuple[str, ...]
+    """Who or what stands behind the principals, where logs tell."""
+    tactics: tuple[str, ...]
+    techniques: tuple[str, ...]
+    events: int
+    members: tuple[Member, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """A titled part: sentences first, then figures, charts and tables."""
 
@@ -170,6 +206,9 @@ class Document:
     facts: tuple[Fact, ...]
     severities: Mapping[str, int]
     """Anomalies by severity, the gravest first; all severities are there."""
+    incidents: tuple[Incident, ...]
+    further_incidents: int
+    """Incidents that are not told, because there are too many."""
     entries: tuple[Entry, ...]
     further: Table | None
     """The anomalies that have no entry, because there are too many."""

@@ -202,6 +202,8 @@ def _plain_document(document: Document) -> dict[str, Any]:
         "facts": _plain_facts(document.facts),
         "severities": dict(document.severities),
         "withdrawn": document.withdrawn,
+        "incidents": [_plain(incident) for incident in document.incidents],
+        "further_incidents": document.further_incidents,
         "anomalies": [_plain(entry) for entry in document.entries],
         "further_anomalies": _plain_table(document.further) if document.further else None,
         "sections": {section.name: _plain_section(section) for section in document.sections},

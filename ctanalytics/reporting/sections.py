@@ -8,7 +8,16 @@ from typing import Any
 from ctanalytics import findings
 from ctanalytics._version import __version__
 from ctanalytics.engines.duckdb import Engine
-from ctanalytics.reporting import alerts, anomalies, posture, tables, trust
+from ctanalytics.reporting import (
+    alerts,
+    anomalies,
+    first_seen,
+    incidents,
+    judgement,
+    posture,
+    tables,
+    trust,
+)
 from ctanalytics.reporting.document import (
     Document,
     Entry,
@@ -62,14 +71,17 @@ def document(
         for severity in reversed(findings.SEVERITIES)
     }
     entries = anomalies.entries(engine, live, covered=_covered(span, newest))
+    found = incidents.ranked(engine, since=since, until=until)
     lead, trails = posture.sections(engine, since=since, until=until, top=top)
     sections = (
         *trails,
         _activity(engine, summary, since=since, until=until, top=top),
+        first_seen.section(engine, span, since=since, until=until, top=top),
         _errors(engine, summary, since=since, until=until, top=top),
         _sign_ins(engine, since=since, until=until, top=top),
         _insights(engine, since=since, until=until, top=top),
         *trust.sections(engine, entries, since=since, until=until, top=top),
+        *judgement.sections(engine, since=since, until=until, top=top),
         *alerts.sections(engine, since=since, top=top),
         _set_aside(engine, top=top),
         _health(engine, span, newest=newest, now=now, lake=lake),
@@ -80,9 +92,11 @@ def document(
         generated_at=now,
         version=__version__,
         events=summary["events"],
-        headline=" ".join(filter(None, (lead, _headline(summary["events"], severities)))),
+        headline=" ".join(filter(None, (lead, _headline(summary["events"], severities, found)))),
         facts=_facts(summary),
         severities=severities,
+        incidents=incidents.incidents(engine, found, entries),
+        further_incidents=max(len(found) - incidents.MAX_INCIDENTS, 0),
         entries=entries,
         further=anomalies.further(live),
         withdrawn=len(rows) - len(live),
@@ -101,7 +115,10 @@ def _covered(
     )
 
 
-def _headline(events: int, severities: dict[str, int]) -> str:
+def _headline(events: int, severities: dict[str, int], found: list[dict[str, Any]]) -> str:
+    if found:
+        many, gravest = _many(len(found), "incident"), found[0]
+        return f"{many}, the gravest {gravest['severity']}: {gravest['title']}."
     count = sum(severities.values())
     if not count:
         return (

@@ -196,6 +196,19 @@ SET_ASIDE_PLACES = Layout(
     ),
 )
 
+FIRST_SEEN = Layout(
+    "first_seen",
+    "Seen for the first time: accounts, regions, principals, APIs",
+    (
+        Column("what", "What", "text"),
+        _ACCOUNT,
+        Column("subject", "New", "code"),
+        Column("first_seen", "First", "time"),
+        Column("calls", "Calls", "count"),
+        Column("first_by", "First by", "code"),
+    ),
+)
+
 Trends = Mapping[tuple[str, str | None, str | None], tuple[int, ...]]
 
 

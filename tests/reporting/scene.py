@@ -9,6 +9,7 @@ from typing import Any
 
 from ctanalytics import findings
 from ctanalytics.engines.duckdb import Engine
+from ctanalytics.records.incidents import INCIDENTS
 from ctanalytics.reporting import sections
 from ctanalytics.reporting.document import Document, LakeFacts
 from tests import builders
@@ -62,6 +63,35 @@ def anomaly(
         "detected_at": started_at + dt.timedelta(minutes=45),
     }
     assert not columns.keys() - set(findings.ANOMALIES.names)
+    return row | columns
+
+
+def incident(*members: dict[str, Any], **columns: Any) -> dict[str, Any]:
+    """One row of `incidents` that holds these anomalies, unless the columns say otherwise."""
+    first = members[0]
+    row: dict[str, Any] = dict.fromkeys(INCIDENTS.names) | {
+        "incident_id": first["anomaly_id"],
+        "state": "open",
+        "revision": 1,
+        "severity": first["severity"],
+        "first_severity": first["severity"],
+        "score": first["score"],
+        "started_at": first["started_at"],
+        "opened_at": first["detected_at"],
+        "detected_at": first["detected_at"],
+        "title": f"{first['title']}, and more",
+        "story": "dora did what she never did.\nWho: dora.",
+        "next_steps": ["See whether backups are whole."],
+        "anomaly_ids": [member["anomaly_id"] for member in members],
+        "account_ids": ["111122223333"],
+        "account_names": ["shop-prod"],
+        "principal_arns": [DORA],
+        "tactics": ["impact"],
+        "techniques": ["T1496"],
+        "lanes": "[]",
+        "events": 310,
+    }
+    assert not columns.keys() - set(INCIDENTS.names)
     return row | columns
 
 
@@ -126,7 +156,7 @@ def sign_in(
 
 def hostile_tables() -> dict[str, list[dict[str, Any]]]:
     """Rows whose every free text is hostile."""
-    events, anomalies, outbox, files, quarantine = [], [], [], [], []
+    events, anomalies, incidents, outbox, files, quarantine = [], [], [], [], [], []
     for number, text in enumerate(HOSTILE):
         time = SINCE + dt.timedelta(hours=number + 1)
         who = f"arn:aws:iam::111122223333:user/{text}"
@@ -168,6 +198,8 @@ def hostile_tables() -> dict[str, list[dict[str, Any]]]:
             insight=json.dumps({"start": insight(text), "end": None}),
         )
         anomalies.append(row)
+        lists = ("next_steps", "principal_arns", "people", "tactics", "techniques", "account_names")
+        incidents.append(incident(row, title=text, story=text, **{name: [text] for name in lists}))
         outbox.append(
             {
                 "anomaly_id": row["anomaly_id"],
@@ -191,6 +223,7 @@ def hostile_tables() -> dict[str, list[dict[str, Any]]]:
     return {
         "events": events,
         "anomalies": anomalies,
+        "incidents": incidents,
         "outbox": outbox,
         "log_files": files,
         "quarantine": quarantine,

@@ -180,8 +180,10 @@ def test_hostile_text_stays_text_in_markdown(hostile: Document) -> None:
         kinds |= {child.type for child in token.children or ()}
     assert not kinds & {"html_inline", "html_block", "link_open", "image"}
     headings = sum(token.type == "heading_open" for token in tokens)
-    # Title, anomalies, one of each anomaly, one of each section.
-    assert headings == 2 + len(hostile.entries) + len(hostile.sections)
+    # Title, incidents, anomalies; one of each incident, anomaly and section.
+    parts = (hostile.incidents, hostile.entries, hostile.sections)
+    assert all(parts)
+    assert headings == 3 + sum(map(len, parts))
     # What readers turn into links without any markup.
     prose = re.sub(r"```.*?```|`[^`\n]*`", "", page, flags=re.DOTALL)
     assert not re.search(r"https?://|www\.\w|\w@\w", prose)
@@ -284,6 +286,8 @@ def test_json_has_the_documented_shape(usual: Document) -> None:
         "facts",
         "severities",
         "withdrawn",
+        "incidents",
+        "further_incidents",
         "anomalies",
         "further_anomalies",
         "sections",
@@ -329,6 +333,7 @@ def test_json_has_the_documented_shape(usual: Document) -> None:
     ]
     assert list(data["sections"]) == [
         "activity",
+        "first_seen",
         "errors",
         "sign_ins",
         "insights",

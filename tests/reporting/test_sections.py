@@ -149,6 +149,7 @@ def test_an_empty_lake_is_told_honestly(tmp_path: Path) -> None:
     assert set(found.severities.values()) == {0}
     assert {part.name: part.sentences[0] for part in found.sections} == {
         "activity": "The lake has no events of this span.",
+        "first_seen": "The lake has no days before this span to compare with.",
         "errors": "No call of this span failed.",
         "sign_ins": "Nobody signed in to the console.",
         "insights": "The lake has no Insights events of this span: AWS found none, or they are not on.",

@@ -28,6 +28,8 @@ VALUES: dict[str, Any] = {
     "top": 20,
     "step_seconds": 3600,
     "event_ids": ["none"],
+    "new_from": SINCE,
+    "incidents": ["none"],
 }
 
 NOT_PORTABLE = {
@@ -96,7 +98,7 @@ def test_statement_stays_in_the_subset_that_other_engines_share(name: str) -> No
 @pytest.mark.parametrize("name", [name for name in OURS if not name.startswith("views/")])
 def test_statement_on_events_bounds_date_and_time(name: str) -> None:
     code = _code(name)
-    reads = len(re.findall(r"\b(?:from|join)\s+(?:events|logins)\b", code))
+    reads = len(re.findall(r"\b(?:from|join)\s+(?:events|logins|principal_events)\b", code))
     for bound in (
         r"event_date >= \$since_date",
         r"event_date <= \$until_date",
