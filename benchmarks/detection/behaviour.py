@@ -250,7 +250,7 @@ def speed(principals: int, copies: int) -> None:
 def main() -> None:
     """Run what is asked for and print it."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
+    parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3, 4, 5])
     parser.add_argument("--principals", type=int, default=400)
     parser.add_argument("--peers-python", default="build/peers/bin/python", help="which has pyod")
     parser.add_argument("--logs", type=Path, help="a folder of log files, each of one technique")

@@ -31,6 +31,8 @@ _SHRINK: Final = 1
 _LEAST_TAIL: Final = 0.5
 """Scale of a feature's tail in spreads, however still its pool is: what nobody ever did is graded
 by how much of it was done. Without it the rare habits of a few fill the top of the list."""
+_SHAPE: Final = 0.0
+"""Of the tail of scores: sums of -log10 p fall off exponentially, and faster than rates do."""
 _MOST_POOL: Final = 20_000
 """Values of a pool that are kept: of more, as many quantiles."""
 _MICRO: Final = 1_000_000
@@ -96,7 +98,7 @@ class Model:
         """
         return np.stack(
             [
-                surprise(own, pool, least_scale=_LEAST_TAIL)
+                surprise(own, pool, least_scale=_LEAST_TAIL, shape=_SHAPE)
                 for own, pool in zip(scores.T, self.held_out.T, strict=True)
             ],
             axis=1,
