@@ -62,8 +62,13 @@ def main(folder: Path) -> None:
         console.out(f"{row['severity'].upper():8} {row['title']}\n         {row['explanation']}")
     for note in found.notes:
         console.note(note)
+    made = ctanalytics.build_incidents(opened, settings=settings)
     page = ctanalytics.report(opened, settings=settings, output=folder)
-    console.out(f"\n{found.anomalies.num_rows} anomalies; the report is {page.html}")
+    console.out(
+        f"\n{found.anomalies.num_rows} anomalies, which are {made.opened} incidents; "
+        f"the report is {page.html}"
+    )
+    console.out(f"what belongs together: ctanalytics incidents list --lake {lake}")
     console.out(f'ask more: ctanalytics query "select * from users limit 5" --lake {lake}')
     console.note(f"{time.monotonic() - started:.0f} s in all")
 
