@@ -48,9 +48,14 @@ def read_once(folder: Path) -> Readings:
         (folder / "lock").touch(exist_ok=False)
     except FileExistsError:
         while not done.exists():
+            assert not (folder / "failed").exists(), "another worker failed to read the accounts"
             time.sleep(0.1)
     else:
-        _read(folder)
+        try:
+            _read(folder)
+        except BaseException:
+            (folder / "failed").touch()
+            raise
     denied = Snapshot.load(done)
     by_api: dict[str, list[Read]] = {}
     for read in denied.reads.values():
