@@ -39,6 +39,9 @@ _FAR_REACHING: Final = severity_rank("medium")
 """From this severity on an anomaly links by all that it shares, over accounts too."""
 
 
+_SHORT: Final = dt.timedelta(days=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """Anomalies that belong together."""
@@ -80,7 +83,7 @@ def groups(
     first = [
         row
         | {
-            "is_far_reaching": grave[row["number"]],
+            "is_far_reaching": grave[row["number"]] and _is_short(row),
             "incident_id": row["incident_id"] if row["incident_id"] in held else None,
         }
         for row in rows
@@ -88,7 +91,7 @@ def groups(
     links = _links(engine, first, settings)
     found = components(len(rows), ((row["number"], row["leader"]) for row in links))
     free = {number for one in found if not any(grave[each] for each in one) for number in one}
-    more = [row | {"is_far_reaching": True} for row in rows if row["number"] in free]
+    more = [row | {"is_far_reaching": _is_short(row)} for row in rows if row["number"] in free]
     links = [row for row in links if row["number"] not in free] + _links(engine, more, settings)
     found = components(len(rows), ((row["number"], row["leader"]) for row in links))
     longest = dt.timedelta(days=settings.longest_days)
@@ -102,6 +105,11 @@ def groups(
         Group(tuple(piece), tuple(sorted(shared[at] - {"incident"})))
         for at, piece in enumerate(pieces)
     ]
+
+
+def _is_short(row: Mapping[str, Any]) -> bool:
+    """Whether being near an anomaly in time says something: a week is near to everything."""
+    return bool(row["ended_at"] - row["started_at"] <= _SHORT)
 
 
 def _row(
