@@ -107,8 +107,15 @@ class _Taken:
             ThreadPoolExecutor(given.workers, "ctanalytics-audit") as requests,
             ThreadPoolExecutor(given.accounts_at_once, "ctanalytics-account") as accounts,
         ):
-            owners = _Owners(self.members, accounts)
-            found = list(accounts.map(lambda one: self._one(one, requests, owners), self.members))
+            try:
+                owners = _Owners(self.members, accounts)
+                found = list(
+                    accounts.map(lambda one: self._one(one, requests, owners), self.members)
+                )
+            except BaseException:
+                # Ctrl-C: those at work end, the others are for the next run.
+                accounts.shutdown(wait=False, cancel_futures=True)
+                raise
         return (
             [one for one in found if isinstance(one, Snapshot)],
             [one for one in found if isinstance(one, Unreached)],
