@@ -40,6 +40,11 @@ BURSTS: Final = (
 """The coarse strata, by the most calls of 28 days."""
 
 _LEAST_SPREAD: Final = 0.3
+_LEAST_SCALE: Final = 0.3
+"""Of the pool's tail, in units of u."""
+_OFTEN: Final = 0.01
+_LEAST_DAYS: Final = 1_000
+_MOST_SHIFT: Final = 1.0
 _PROVISIONAL_DAYS: Final = 14
 _PROVISIONAL_MARGIN: Final = 0.5
 _QUIET_MINUTES: Final = 30
@@ -97,6 +102,8 @@ class Judged:
     """(windows, series, days from the first that is judged) -log10 p of each day."""
     strata: list[tuple[Ints, Ints]]
     """By day, each series' stratum, fine and coarse."""
+    shifts: Floats
+    """By day, what the scores are moved by: see `_shift`."""
 
     @property
     def p_values(self) -> Floats:
@@ -136,7 +143,7 @@ class Judged:
             # No series is of the stratum -1: they widen the pool of everything alone.
             nobody = np.full(len(shipped), -1, np.int64)
             repeated = [np.concatenate((one, nobody)) for one in repeated]
-        return Nulls(pool, repeated)
+        return Nulls(pool, repeated, least_scale=_LEAST_SCALE)
 
 
 def judge(history: History) -> Judged:
@@ -145,14 +152,40 @@ def judge(history: History) -> Judged:
     strata = [_strata(history, day) for day in range(first, days)]
     own = {window: _own(history, place) for place, window in enumerate(WINDOWS)}
     scores = np.zeros((LOOKS, history.count, days - first))
-    judged = Judged(history, own, scores, strata)
-    for place, window in enumerate(WINDOWS):
-        for day in range(first, days):
+    judged = Judged(history, own, scores, strata, np.zeros(days - first))
+    for day in range(first, days):
+        column, pools = day - first, {window: judged.nulls(window, day) for window in WINDOWS}
+        judged.shifts[column] = _shift(judged, pools, day)
+        for place, window in enumerate(WINDOWS):
             values = own[window].held[:, day - own[window].first]
-            scores[place, :, day - first] = judged.nulls(window, day).surprise(
-                values, strata[day - first]
-            )
+            found = pools[window].surprise(values, strata[column])
+            scores[place, :, column] = moved(found, judged.shifts[column])
     return judged
+
+
+def _shift(judged: Judged, pools: dict[int, Nulls], day: int) -> float:
+    """What brings the scores of a day to what they promise.
+
+    A union bound over windows that overlap, and looks without calls enough to page, make alarms
+    rarer than p says. How much, the days of the pool tell: the score that one series-day in a
+    hundred reaches is moved to where one in a hundred is promised. 0 where there are too few days.
+    """
+    strata = [np.repeat(one, POOL_DAYS) for one in judged.strata[day - judged.history.first_day]]
+    best = np.zeros(judged.history.count * POOL_DAYS)
+    for window, own in judged.own.items():
+        days = slice(day - own.first - POOL_DAYS, day - own.first)
+        known = np.isfinite(own.normal[:, days]).ravel()
+        held = np.where(known, own.held[:, days].ravel(), np.nan)
+        best = np.maximum(best, pools[window].surprise(held, strata))
+    if known.sum() < _LEAST_DAYS:
+        return 0.0
+    usual = float(np.quantile(best[known], 1 - _OFTEN))
+    return float(np.clip(math.log10(LOOKS / _OFTEN) - usual, -_MOST_SHIFT, _MOST_SHIFT))
+
+
+def moved(scores: Floats, shift: float) -> Floats:
+    """Return scores moved by a shift; what could not page stays at 0."""
+    return np.where(scores > 0, np.maximum(scores + shift, 0.0), 0.0)
 
 
 def _own(history: History, place: int) -> _Own:
@@ -307,7 +340,8 @@ def look(judged: Judged, chosen: Ints, part: History) -> Looks:
         for today in np.unique(day).tolist():
             at = np.flatnonzero(day == today)
             strata = [one[chosen[who[at]]] for one in judged.strata[today - first]]
-            scores[at] = judged.nulls(window, today).surprise(u[at], strata)
+            told = judged.nulls(window, today).surprise(u[at], strata)
+            scores[at] = moved(told, float(judged.shifts[today - first]))
         found.sums[window], found.expected[window] = seen.sums, seen.expected
         found.y[window], found.scores[window] = y, scores
     return found
