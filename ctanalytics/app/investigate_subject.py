@@ -106,7 +106,7 @@ def of_ip(text: str, engine: Engine, since: dt.datetime, until: dt.datetime) -> 
     rows = engine.sql(
         f"select source_ip_address from investigation_addresses where {shown} order by 1"
     )
-    engine.connection.unregister("investigation_addresses")
+    engine.unregister("investigation_addresses")
     addresses = rows["source_ip_address"].to_pylist()
     condition = f"source_ip_address in ({', '.join(map(_quoted, addresses)) or 'null'})"
     if len(addresses) > _MOST_ADDRESSES:

@@ -25,7 +25,7 @@ def tactics(asked: Asked) -> Part:
     found = run(asked.case, rules, Span(asked.since, asked.until))
     asked.case.register("investigation_hits", found.hits)
     hits = asked.case.run("investigate/rule_hits").to_pylist()
-    asked.case.connection.unregister("investigation_hits")
+    asked.case.unregister("investigation_hits")
     marks = [mark for hit in hits if rules[hit["rule"]].alerts for mark in _of_rule(rules, hit)]
     sensitive = asked.rows_of("tactics", "sensitive", "Sensitive calls by tactic")
     marks += [_of_class(row) for row in sensitive]

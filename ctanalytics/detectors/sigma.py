@@ -65,7 +65,7 @@ def sigma(context: Context, window: Window) -> DetectorResult:
     kept = keep(context.engine, found.hits, rules, asked.exceptions)
     context.engine.register("sigma_kept", kept.hits)
     groups = context.engine.run("sigma/groups", group_seconds=asked.group_hours * 3_600)
-    context.engine.connection.unregister("sigma_kept")
+    context.engine.unregister("sigma_kept")
     rows: list[dict[str, Any]] = []
     few = 0
     for group in groups.to_pylist():

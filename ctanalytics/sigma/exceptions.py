@@ -50,7 +50,7 @@ def keep(
     cases = " ".join(f"when {text} then {place}" for place, text in conditions.items())
     engine.register(_HITS, hits)
     marked = engine.sql(f"select *, case {cases} else -1 end as exception from {_HITS}")
-    engine.connection.unregister(_HITS)
+    engine.unregister(_HITS)
     places = marked["exception"].to_pylist()
     suppressed = {place: places.count(place) for place in conditions if place in places}
     kept = marked.filter(pc.equal(marked["exception"], -1)).drop_columns(["exception"])

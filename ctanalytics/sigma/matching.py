@@ -29,14 +29,14 @@ def match(
     Returns:
         Rules that the engine refuses, and why; the others are not hurt.
     """
-    engine.connection.execute(MATCHED)
+    engine.execute(MATCHED)
     faults: dict[int, str] = {}
     for rule, condition in conditions.items():
         if not apis[rule]:
             continue
         listed = ", ".join(map(str, apis[rule]))
         try:
-            engine.connection.execute(
+            engine.execute(
                 f"insert into sigma_matched select {rule}, rowid from sigma_candidates "
                 f"where api in ({listed}) and {condition}"
             )

@@ -336,10 +336,10 @@ class _Run:
         )
 
     def _sql(self, text: str) -> None:
-        self.engine.connection.execute(text)
+        self.engine.execute(text)
 
     def _rows(self, text: str) -> list[Any]:
-        return self.engine.connection.execute(text).fetchall()
+        return self.engine.execute(text)
 
 
 _HIT_COLUMNS: Final = ("event_id", "principal", "principal_arn")

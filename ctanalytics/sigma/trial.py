@@ -22,8 +22,8 @@ def engine_over(contents: Iterable[bytes]) -> Engine:
     decoded = decoder.finish()
     engine = Engine({name: TableFiles(spec.schema) for name, spec in TABLES.items()}, threads=1)
     engine.register("sigma_trial", decoded.events)
-    engine.connection.execute("insert into lake.events by name select * from sigma_trial")
-    engine.connection.unregister("sigma_trial")
+    engine.execute("insert into lake.events by name select * from sigma_trial")
+    engine.unregister("sigma_trial")
     return engine
 
 

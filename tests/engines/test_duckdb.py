@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ctanalytics.engines import statements
 from ctanalytics.engines.duckdb import Engine, TableFiles, with_dates
 from ctanalytics.errors import QueryError
 from tests import builders
@@ -178,6 +179,40 @@ def test_escapes_in_sql_reach_no_message(locked: Engine) -> None:
 def test_a_stream_hands_out_the_same_rows_as_a_query(locked: Engine) -> None:
     sql = "select i from range(200000) as r(i) order by i desc"
     assert locked.stream(sql, rows=10_000).read_all().equals(locked.query(sql))
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        pytest.param("SELECT count(*) AS n FROM Users", id="in-capitals"),
+        pytest.param('select count(*) as n from "users"', id="in-quotes"),
+        pytest.param("from query('select count(*) as n from us' || 'ers')", id="put-together"),
+        pytest.param("select 1 as n from (describe sessions) limit 1", id="described"),
+    ],
+)
+def test_a_view_is_found_however_it_is_named(locked: Engine, sql: str) -> None:
+    assert locked.query(sql).to_pylist() == [{"n": 1}]
+    assert locked.explain(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select view_name as name from duckdb_views() where not internal",
+        "select table_name as name from information_schema.tables",
+        "select name from (show tables)",
+        "select tablename as name from pg_catalog.pg_tables union all select viewname from pg_catalog.pg_views",
+        "select name from sqlite_master",
+    ],
+)
+def test_a_catalog_lists_all_views(locked: Engine, sql: str) -> None:
+    names = set(locked.query(sql)["name"].to_pylist())
+    assert {name.removeprefix("views/") for name in statements.names("views")} <= names
+
+
+def test_a_misspelt_view_is_shown_its_neighbour(locked: Engine) -> None:
+    with pytest.raises(QueryError, match="sessions"):
+        locked.query("from sesions")
 
 
 def test_a_plan_is_shown_without_reading(locked: Engine) -> None:

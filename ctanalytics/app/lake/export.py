@@ -177,7 +177,7 @@ def _check_condition(engine: Engine, where: str) -> None:
     It has to be one with brackets around it and without.
     """
     for text in (f"select (\n{where}\n)", f"select\n{where}\n"):
-        ((found,),) = engine.connection.execute("select json_serialize_sql(?)", [text]).fetchall()
+        ((found,),) = engine.execute("select json_serialize_sql(?)", [text])
         tree = msgspec.json.decode(found)
         if not _is_expression(tree):
             raise QueryError(
