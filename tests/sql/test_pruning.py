@@ -111,6 +111,14 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TableFiles]:
 
 
 @pytest.fixture(scope="module")
+def night(tables: dict[str, TableFiles]) -> Iterator[Engine]:
+    """Cut to four hours of the sixth day."""
+    since = FIRST + dt.timedelta(days=5)
+    with Engine(tables, threads=1, since=since, until=since + dt.timedelta(hours=4)) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
 def whole(tables: dict[str, TableFiles]) -> Iterator[Engine]:
     with Engine(tables, threads=1) as engine:
         yield engine
@@ -137,13 +145,10 @@ def test_the_minutes_of_a_day_are_read_from_its_file(whole: Engine) -> None:
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_view_cut_to_a_day_opens_that_day_and_chains_two_days_more(
-    tables: dict[str, TableFiles], view: str
+    night: Engine, view: str
 ) -> None:
-    since = FIRST + dt.timedelta(days=5)
-    span = {"since": since, "until": since + dt.timedelta(hours=4)}
-    with Engine(tables, threads=1, **span) as engine:
-        files, groups = read(engine, f"select count(*) from (select * from {view})")
-        rows = engine.sql(f"from {view}").num_rows
+    files, groups = read(night, f"select count(*) from (select * from {view})")
+    rows = night.sql(f"from {view}").num_rows
     most = 3 if view in CHAINS else 1
     assert files <= most
     assert most == 3 or groups == 1

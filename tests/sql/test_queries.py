@@ -21,6 +21,7 @@ from ctanalytics.app.queries import bind, queries, saved
 from ctanalytics.engines.duckdb import Engine
 from ctanalytics.errors import UsageError
 from ctanalytics.lake.lake import Lake
+from tests import builders
 
 GOLDEN = Path(__file__).parent / "queries"
 PRODUCTION = "111122223333"
@@ -119,6 +120,12 @@ def _odd() -> Iterator[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def engine(home: Path) -> Iterator[Engine]:
     with Lake(home / "lake").engine(locked=True) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with builders.engine(tmp_path_factory.mktemp("empty")) as engine:
         yield engine
 
 
@@ -298,12 +305,9 @@ def test_parameters_of_the_header_are_those_of_the_sql(query: Any) -> None:
 
 
 @pytest.mark.parametrize("query", queries(), ids=lambda query: query.name)
-def test_saved_query_runs_on_an_empty_lake(query: Any, tmp_path: Path) -> None:
-    from tests import builders
-
+def test_saved_query_runs_on_an_empty_lake(query: Any, empty: Engine) -> None:
     needed = {p.name: p.default or "x" for p in query.parameters}
-    with builders.engine(tmp_path) as engine:
-        assert engine.query(query.sql, bind(query, needed)).num_rows == 0
+    assert empty.query(query.sql, bind(query, needed)).num_rows == 0
 
 
 def _plain(value: object) -> str:
