@@ -35,9 +35,10 @@ def test_lint_finds_no_error() -> None:
     assert [one for one in lint() if one.severity == "error"] == []
 
 
-def test_every_stratus_technique_but_one_has_a_rule() -> None:
-    missing = [one.name for one in coverage().stratus if not one.rules]
-    assert missing == ["aws.persistence.cognito-refresh-token-reuse"]
+def test_every_stratus_technique_has_a_rule() -> None:
+    found = coverage().stratus
+    assert len(found) > 44
+    assert [one.name for one in found if not one.rules] == []
 
 
 @pytest.mark.parametrize("file", DETONATIONS, ids=lambda file: file.stem)
