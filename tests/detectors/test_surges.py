@@ -89,3 +89,14 @@ def test_the_first_week_of_an_account_says_nothing() -> None:
     maxima[0, 52] = 9.0  # on the third day of its logs
     record, _ = surges.records(maxima, np.full((1, 60 - HISTORY_DAYS), 9))
     assert record[0, -1] == 0.0
+
+
+def test_where_there_are_days_enough_scores_promise_what_happens_on_them() -> None:
+    read = bursty(SINCE - AXIS_DAYS, series=80)
+    found = surges.judge(read)
+    assert (found.shifts != 0).all()
+    # What one series-day in a hundred is promised to reach, few and not none reach.
+    share = (found.scores.max(axis=0) >= np.log10(surges.LOOKS / 0.01)).mean()
+    assert 0.001 < share < 0.03
+    # Of forty series there are too few days to tell.
+    assert (surges.judge(bursty(SINCE - AXIS_DAYS)).shifts == 0).all()
