@@ -127,9 +127,7 @@ def _feature(one: dict[str, Any], evidence: dict[str, Any]) -> dict[str, str]:
     names = [str(name) for name in one.get("names") or []]
     peers = one.get("peers", evidence.get("peers", 0))
     return {
-        "fact": clause(
-            one["feature"], one["value"], names, in_all=int(one.get("names_in_all", 0))
-        ),
+        "fact": clause(one["feature"], one["value"], names, in_all=int(one.get("names_in_all", 0))),
         "value": f"{one['value']:,}",
         "before": f"at most {one['own_most']:,}, usually {one['own_median']:,}",
         "peers": f"{peers:,}: at most {one['peers_most']:,}, usually {one['peers_median']:,}",
