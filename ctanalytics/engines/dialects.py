@@ -105,6 +105,8 @@ def views(dialect: str, columns: Mapping[str, list[str]]) -> Iterator[tuple[str,
         tree = sqlglot.parse_one(statements.statement(path), read="duckdb")
         _name_columns(tree, columns)
         _place_tables(tree)
+        if dialect == SPARK:
+            _keep_fractions(tree)
         text = _without_qualify(tree).sql(
             DIALECTS[dialect].writer, pretty=True, unsupported_level=sqlglot.ErrorLevel.RAISE
         )
@@ -154,6 +156,15 @@ def _place_tables(tree: sql.Expr) -> None:
             table.set("db", sql.to_identifier(TABLES))
         elif not table.db and table.name and table.name not in local:
             table.set("db", sql.to_identifier(SCHEMA))
+
+
+def _keep_fractions(tree: sql.Expr) -> None:
+    """Let epoch() have fractions of a second in Spark too, whose UNIX_TIMESTAMP cuts them off."""
+    import sqlglot.expressions as sql
+
+    for epoch in list(tree.find_all(sql.TimeToUnix)):
+        micros = sql.func("unix_micros", epoch.this.copy())
+        epoch.replace(sql.paren(sql.Div(this=micros, expression=sql.Literal.number("1e6"))))
 
 
 def _without_qualify(tree: sql.Expr) -> sql.Expr:

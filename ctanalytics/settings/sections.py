@@ -155,7 +155,7 @@ class Detect(Struct, frozen=True):
     governor: bool = True  # raise thresholds while alarms are more than twice the budget
     governor_since: str = ""  # ISO date: earlier raises count no more; see docs/detection.md
     seed: int = 20130
-    behaviour_rows: int = 2  # rows of a principal a day: 24 hours up to midnight, noon; 24: each hour
+    behaviour_rows: int = 2  # of a principal each day, of 24 hours: to midnight, to noon
     allow: list[Allow] = []
 
 

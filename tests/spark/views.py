@@ -91,7 +91,22 @@ def test_a_view_has_the_rows_of_duckdb(name: str, engine: Engine, spark: SparkSe
     ours = engine.sql(f"select * from {name}")
     theirs = spark.sql(f"select * from {dialects.SCHEMA}.{name}").toArrow()
     assert theirs.column_names == ours.column_names or name == "events"
-    assert rows(theirs.to_pylist()) == rows(ours.to_pylist())
+    spark_rows, duckdb_rows = rows(theirs.to_pylist()), rows(ours.to_pylist())
+    only = [
+        sorted((spark_rows - duckdb_rows).elements()),
+        sorted((duckdb_rows - spark_rows).elements()),
+    ]
+    assert only == [[], []], differing(*only)
+
+
+def differing(spark_rows: list[str], duckdb_rows: list[str]) -> list[dict[str, Any]]:
+    """The columns in which the first rows that are not the same differ."""
+    pairs = list(zip(spark_rows, duckdb_rows, strict=False))[:3]
+    found = []
+    for one, other in pairs:
+        first, second = json.loads(one), json.loads(other)
+        found.append({k: (v, second.get(k)) for k, v in first.items() if v != second.get(k)})
+    return found
 
 
 def rows(found: list[dict[str, Any]]) -> Counter[str]:

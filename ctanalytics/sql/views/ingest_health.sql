@@ -91,10 +91,11 @@ counted as (
         sum(coalesce(records, 0)) as records,
         sum(coalesce(records_filtered, 0)) as records_filtered,
         sum(coalesce(records_quarantined, 0)) as records_quarantined,
-        round(
-            median(epoch(delivered_at) - epoch(first_event_time)) / 60, 1
-        ) as lag_minutes_median,
-        round(max(epoch(delivered_at) - epoch(first_event_time)) / 60, 1) as lag_minutes_most
+        -- Engines round a half in two ways: floor is the same in all.
+        floor(
+            median(epoch(delivered_at) - epoch(first_event_time)) / 6 + 0.5
+        ) / 10 as lag_minutes_median,
+        floor(max(epoch(delivered_at) - epoch(first_event_time)) / 6 + 0.5) / 10 as lag_minutes_most
     from ingest_files
     where state <> 'skipped'
       and kind is distinct from 'config'  -- whose snapshots repeat what they said before
