@@ -3,6 +3,9 @@
 moto knows few of them, and of most only some properties. Here each type is made as CloudFormation
 makes it: by calls of its service's public API, over HTTP, with every property the template has, so
 that a property the API does not take is an error. `install()` replaces moto's own makers.
+
+moto's CloudFormation is imported where it is used: it takes three seconds, in every process that
+only collects these tests.
 """
 
 from __future__ import annotations
@@ -15,10 +18,7 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError, ParamValidationError
-from moto.cloudformation import parsing
 from moto.core.common_models import CloudFormationModel
-from moto.iam.aws_managed_policies import aws_managed_policies_data
-from moto.iam.models import AWSManagedPolicy, iam_backends
 
 ACCOUNT = "123456789012"  # moto's own; others are reached by a role
 _url = ""
@@ -53,6 +53,8 @@ MAKERS: dict[str, Maker] = {}
 
 def install(url: str) -> None:
     """Make CloudFormation of the server at an address use MAKERS."""
+    from moto.cloudformation import parsing
+
     global _url
     if _url != url:
         _url = url
@@ -136,6 +138,8 @@ def _model(kind: str, maker: Maker) -> type[CloudFormationModel]:
                 return cls(maker(place, _without_nothing(resource["Properties"]), name))
             except (ClientError, ParamValidationError, AssertionError, KeyError) as error:
                 # Else the answer is a page of HTML that says nothing.
+                from moto.cloudformation import parsing
+
                 what = f"{kind} {name}: {type(error).__name__} {error}"
                 raise parsing.ValidationError(name, message=what) from error
 
@@ -481,6 +485,8 @@ def _know_managed_policy(place: Place, arn: str) -> None:
     All of them in every account take seconds to make, and again at each reset.
     """
     name = arn.rsplit("/", 1)[-1]
+    from moto.iam.models import AWSManagedPolicy, iam_backends
+
     policy = AWSManagedPolicy.from_data(name, place.account, place.region, _managed()[name])
     assert policy.arn == arn
     iam_backends[place.account]["aws"].managed_policies[arn] = policy
@@ -488,6 +494,8 @@ def _know_managed_policy(place: Place, arn: str) -> None:
 
 @cache
 def _managed() -> dict[str, Any]:
+    from moto.iam.aws_managed_policies import aws_managed_policies_data
+
     found: dict[str, Any] = json.loads(aws_managed_policies_data)
     return found
 

@@ -9,9 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from moto.cloudformation import parsing
-from moto.cloudformation.models import cloudformation_backends
-
 from tests.deploy.stacks import Stack
 
 _STEP = re.compile(r"\[(?:(?P<key>\w+)=(?P<value>[^\]]+)|(?P<index>\d+))\]|(?P<name>[^.\[]+)")
@@ -61,6 +58,8 @@ def name_of(stack: Stack, logical: str) -> str:
 
 
 def _map(stack: Stack) -> Any:
+    from moto.cloudformation.models import cloudformation_backends
+
     known = cloudformation_backends[stack.account][stack.region].stacks.values()
     return next(one.resource_map for one in known if one.name == stack.name)
 
@@ -71,6 +70,8 @@ def _definition(stack: Stack, logical: str) -> dict[str, Any]:
 
 
 def _update(stack: Stack, logical: str, definition: dict[str, Any]) -> None:
+    from moto.cloudformation import parsing
+
     parsing.parse_and_update_resource(logical, definition, _map(stack), stack.account, stack.region)
 
 
