@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
-from typing import Any, Final
-
-import jinja2
-from markupsafe import Markup
+from typing import Final
 
 from ctanalytics import untrusted
 from ctanalytics._version import __version__
 from ctanalytics.findings import severity_rank
 from ctanalytics.records.posture import STATUSES, Finding
+from ctanalytics.reporting.page import page
 from ctanalytics.reporting.series import clock
 
 _EVIDENCE_CHARACTERS: Final = 4_000
@@ -48,30 +43,19 @@ class AuditPage:
     checks: Mapping[str, CheckText]
 
 
-def html(page: AuditPage) -> str:
+def html(found: AuditPage) -> str:
     """Render the page."""
-    style = _style()
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ctanalytics.reporting"),
-        undefined=jinja2.StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        finalize=_harmless,
-    )
-    environment.filters.update(clock=clock, evidence=_evidence)
-    return environment.get_template("audit.html.j2").render(
-        page=page,
-        headline=headline(page.findings),
-        groups=_groups(page.findings),
-        passed=[one for one in page.findings if one.status == "pass"],
-        counts=Counter(one.status for one in page.findings),
+    return page(
+        "audit.html.j2",
+        ("report.css", "audit.css"),
+        filters={"clock": clock, "evidence": _evidence},
+        page=found,
+        headline=headline(found.findings),
+        groups=_groups(found.findings),
+        passed=[one for one in found.findings if one.status == "pass"],
+        counts=Counter(one.status for one in found.findings),
         statuses=STATUSES,
         version=__version__,
-        style=Markup(style),  # noqa: S704 - files of ours
-        style_hash=digest,
     )
 
 
@@ -106,15 +90,3 @@ def _evidence(one: Finding) -> str:
         return ""
     text = json.dumps(one.evidence, indent=1, sort_keys=True, default=str)
     return untrusted.terminal(text, limit=_EVIDENCE_CHARACTERS)
-
-
-def _harmless(value: Any) -> Any:
-    """Make control and bidi characters visible in every value; Jinja escapes it afterwards."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return untrusted.terminal(value)
-    return value
-
-
-def _style() -> str:
-    folder = resources.files("ctanalytics.reporting").joinpath("templates")
-    return "".join(folder.joinpath(name).read_text("utf-8") for name in ("report.css", "audit.css"))

@@ -6,6 +6,7 @@ import base64
 import datetime as dt
 import hashlib
 import re
+from collections.abc import Callable, Mapping
 from importlib import resources
 from typing import Any
 
@@ -15,7 +16,7 @@ from markupsafe import Markup, escape
 from ctanalytics import untrusted
 from ctanalytics.reporting.bars import bars
 from ctanalytics.reporting.document import Cell
-from ctanalytics.reporting.render import duration, show
+from ctanalytics.reporting.values import duration, show
 
 _CELL_CHARACTERS = 300
 _TEXT_CHARACTERS = 180
@@ -23,29 +24,51 @@ _SQL_CHARACTERS = 20_000
 _BREAKS = re.compile(r"([:/])(?=\w)")
 
 
-def page(template: str, styles: tuple[str, ...], **values: Any) -> str:
+def page(
+    template: str,
+    styles: tuple[str, ...],
+    *,
+    filters: Mapping[str, Callable[..., Any]] | None = None,
+    names: Mapping[str, Any] | None = None,
+    **values: Any,
+) -> str:
     """Render a template of `templates/` with its style sheets inside.
 
     The page's policy lets it load nothing, and names its style by its hash; a template prints both.
+
+    Args:
+        filters: further ones, or in the place of those that all pages have.
+        names: what templates that are imported may use too.
     """
     folder = resources.files("ctanalytics.reporting").joinpath("templates")
     style = "".join(folder.joinpath(name).read_text("utf-8") for name in styles)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ctanalytics.reporting"),
-        undefined=jinja2.StrictUndefined,
-        autoescape=True,
-        finalize=_visible,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(cell=_cell, bars=bars, code=_code, sql=_sql)
+    environment = environment_of(_visible, autoescape=True)
+    environment.filters.update(cell=cell, bars=bars, code=_code, sql=_sql)
+    environment.filters.update(filters or {})
     environment.globals.update(duration=duration, show=show)
+    environment.globals.update(names or {})
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return environment.get_template(template).render(
         style=Markup(style),  # noqa: S704 - files of ours
         style_hash=digest,
         **values,
+    )
+
+
+def environment_of(finalize: Callable[[Any], Any], *, autoescape: bool) -> jinja2.Environment:
+    """Return an environment in which a name that is not there is an error.
+
+    Args:
+        finalize: what every value goes through before it is printed.
+    """
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("ctanalytics.reporting"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=finalize,
+        autoescape=autoescape,  # noqa: S701 - Markdown has an escape of its own
     )
 
 
@@ -65,7 +88,7 @@ def _code(value: object) -> Markup:
     )
 
 
-def _cell(value: Cell, kind: str) -> str:
+def cell(value: Cell, kind: str) -> str:
     """A value in a table: on one line, cut to what a reader takes in."""
     if isinstance(value, dt.datetime):
         return value.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -17,7 +17,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from ctanalytics import untrusted
-from ctanalytics.reporting import render
+from ctanalytics.reporting import render, values
 from ctanalytics.reporting.document import Document
 from tests.reporting import scene
 
@@ -393,7 +393,7 @@ def test_same_lake_and_time_give_the_same_bytes(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_values_are_shown_by_their_kind(value: Any, kind: str, shown: str) -> None:
-    assert render.show(value, kind) == shown
+    assert values.show(value, kind) == shown
 
 
 @pytest.mark.parametrize(
@@ -401,7 +401,7 @@ def test_values_are_shown_by_their_kind(value: Any, kind: str, shown: str) -> No
     [(0, "0 s"), (59, "59 s"), (1500, "25 min"), (5400, "1 h 30 min"), (1_209_600, "14 d")],
 )
 def test_durations_are_said_in_two_units(seconds: int, shown: str) -> None:
-    assert render.duration(scene.SINCE, scene.SINCE + dt.timedelta(seconds=seconds)) == shown
+    assert values.duration(scene.SINCE, scene.SINCE + dt.timedelta(seconds=seconds)) == shown
 
 
 def test_charts_are_loaded_only_when_one_is_drawn() -> None:
