@@ -10,7 +10,7 @@ import pytest
 
 from ctanalytics.findings import ANOMALIES
 from tests.app.test_detect import MINUTE, NOON, add, burst, call, steady
-from tests.cli.runner import run
+from tests.cli.runner import run, run_afresh
 
 RATES = ("--detector", "call_rate", "--detector", "error_rate")
 
@@ -25,7 +25,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_anomalies_are_json_with_nested_evidence_and_end_in_0(home: Path) -> None:
-    ran = run("detect", "--lake", "lake", *RATES, "--json", cwd=home)
+    ran = run_afresh("detect", "--lake", "lake", *RATES, "--json", cwd=home)
     assert ran.code == 0, ran.err
     (found,) = json.loads(ran.out)
     assert list(found) == ANOMALIES.names

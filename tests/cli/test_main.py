@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from ctanalytics.cli.main import app
-from tests.cli.runner import run
+from tests.cli.runner import run, run_afresh
 
 
 def _commands(command: Any, name: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -69,7 +69,7 @@ def test_an_unknown_command_is_a_usage_error(tmp_path: Path) -> None:
 def test_the_version_is_printed(tmp_path: Path) -> None:
     from ctanalytics import __version__
 
-    assert run("--version", cwd=tmp_path).out.strip() == __version__
+    assert run_afresh("--version", cwd=tmp_path).out.strip() == __version__
 
 
 @pytest.mark.parametrize("command", ["query", "views", "lake info", "detect", "emit", "report"])

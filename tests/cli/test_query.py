@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tests.cli.runner import Ran, run
+from tests.cli.runner import Ran, run, run_afresh
 from tests.cli.test_ingest import record, write
 
 
@@ -19,7 +19,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(
         folder / "logs" / "a.json.gz", record(), record(eventID="2", userAgent="=cmd|' /C calc'!A0")
     )
-    assert run("ingest", "logs", "--lake", "lake", "--workers", "1", cwd=folder).code == 0
+    assert run_afresh("ingest", "logs", "--lake", "lake", "--workers", "1", cwd=folder).code == 0
     return folder
 
 
@@ -31,7 +31,8 @@ SQL = "select event_id, user_agent from events order by event_id"
 
 
 def test_json_and_ndjson_hold_the_same_rows(home: Path) -> None:
-    rows = json.loads(ask(home, SQL, "--format", "json").out)
+    asked = ("query", SQL, "--lake", "lake", "--format", "json")
+    rows = json.loads(run_afresh(*asked, cwd=home).out)
     lines = ask(home, SQL, "--format", "ndjson").out.splitlines()
     assert rows == [json.loads(line) for line in lines]
     assert len(rows) == 2
