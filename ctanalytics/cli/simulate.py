@@ -44,7 +44,9 @@ def simulate(
     ] = 5,
     config_history: Annotated[
         bool,
-        typer.Option("--config-history", help="Also write AWS Config's files of what calls change."),
+        typer.Option(
+            "--config-history", help="Also write AWS Config's files of what calls change."
+        ),
     ] = False,
     workers: Annotated[int, typer.Option(help="Processes; 0: one for each core.")] = 0,
     force: Annotated[
