@@ -109,7 +109,7 @@ MARKS: Final = pa.schema(
 
 BEHAVIOUR_DRIFT: Final = pa.schema(
     [
-        pa.field("event_date", pa.date32(), nullable=False),  # the day that was judged
+        pa.field("judged_date", pa.date32(), nullable=False),  # the day that was judged
         pa.field("measure", pa.string(), nullable=False),  # psi, rank_correlation
         pa.field("feature", pa.string(), nullable=False),  # or the opinion: top_surprise, forest
         pa.field("value", pa.float64(), nullable=False),  # rounded to 1e-6

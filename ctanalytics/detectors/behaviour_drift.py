@@ -54,12 +54,12 @@ def kept(
             for i, name in enumerate(OPINIONS)
         ]
     made = [
-        row | {"event_date": date, "principals": len(verdicts.rows), "measured_at": now}
+        row | {"judged_date": date, "principals": len(verdicts.rows), "measured_at": now}
         for row in rows
     ]
     known = {
         (row["feature"], row["measure"]): (row["value"], row["principals"])
-        for row in engine.run("detectors/drift", event_date=date).to_pylist()
+        for row in engine.run("detectors/drift", judged_date=date).to_pylist()
     }
     new = [
         row

@@ -26,7 +26,7 @@ DRIFT = Layout(
     "drift",
     "How far days moved from what behaviour is judged by",
     (
-        Column("event_date", "Day", "date"),
+        Column("judged_date", "Day", "date"),
         Column("measure", "Measure", "text"),
         Column("feature", "Of", "code"),
         Column("value", "Value", "rate"),

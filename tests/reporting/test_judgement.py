@@ -28,7 +28,7 @@ def mark(number: int, verdict: str, note: str | None = None) -> dict[str, Any]:
 
 def moved(measure: str, feature: str, value: float) -> dict[str, Any]:
     return {
-        "event_date": scene.SINCE.date(),
+        "judged_date": scene.SINCE.date(),
         "measure": measure,
         "feature": feature,
         "value": value,

@@ -40,6 +40,7 @@ BY_ROW = [
 NOT_OF_EVENTS = {
     "account_directory",
     "anomalies",
+    "behaviour_drift",
     "aws_insights",
     "config_changes",
     "config_items",

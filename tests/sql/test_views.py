@@ -41,7 +41,10 @@ ELSEWHERE = {
     "principal_events": "tests/detectors",
     "credential_events": "tests/sql/test_sessions.py",
     "role_chains": "tests/sql/test_sessions.py",
+    "runs": "tests/app/test_nightly.py",
     "sessions": "tests/sql/test_sessions.py",
+    "incident_members": "tests/app/test_incidents.py",
+    "incidents": "tests/app/test_incidents.py",
     "log_files": "tests/app/test_validate.py",
     "ocsf_api_activity": "tests/sql/test_ocsf.py",
 }

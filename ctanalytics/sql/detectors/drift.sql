@@ -2,14 +2,14 @@
 -- grain:  feature, measure
 -- reads:  lake.behaviour_drift
 -- units:  value: as in the view behaviour_drift; principals: count
--- params: event_date
+-- params: judged_date
 select
     feature,
     measure,
     value,
     principals
 from lake.behaviour_drift
-where event_date = $event_date
+where judged_date = $judged_date
 qualify row_number() over (
     partition by feature, measure
     order by measured_at desc

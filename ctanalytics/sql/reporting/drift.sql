@@ -1,17 +1,17 @@
 -- Measures of behaviour that moved far from what the model of their day had learned.
--- grain:  event_date, measure, feature
+-- grain:  judged_date, measure, feature
 -- reads:  behaviour_drift
 -- units:  value: as in behaviour_drift; psi above 0.25, rank correlation under 0.9
 -- params: since, until, top (UTC, half-open; rows)
 select
-    event_date,
+    judged_date,
     replace(measure, '_', ' ') as measure,
     feature,
     value,
     count(*) over () as found
 from behaviour_drift
 where is_alarming
-  and event_date >= cast($since as date)
-  and event_date <= cast($until - interval 1 microsecond as date)
-order by event_date desc, measure, value desc, feature
+  and judged_date >= cast($since as date)
+  and judged_date <= cast($until - interval 1 microsecond as date)
+order by judged_date desc, measure, value desc, feature
 limit $top

@@ -4,8 +4,8 @@
 -- units:  days, alarming: counts
 -- params: since, until (UTC, half-open)
 select
-    count(distinct event_date) as days,
+    count(distinct judged_date) as days,
     count(*) filter (where is_alarming) as alarming
 from behaviour_drift
-where event_date >= cast($since as date)
-  and event_date <= cast($until - interval 1 microsecond as date)
+where judged_date >= cast($since as date)
+  and judged_date <= cast($until - interval 1 microsecond as date)

@@ -1,5 +1,5 @@
 -- How far life moved away from what the model of behaviour had learned, day by day.
--- grain:  event_date, measure, feature
+-- grain:  judged_date, measure, feature
 -- reads:  lake.behaviour_drift
 -- units:  value of psi: population stability index of a feature, under 0.1 little, above 0.25 much; of
 -- rank_correlation: how alike the models of two days order the principals of the second, -1 to 1, by
@@ -7,7 +7,7 @@
 -- under 0.9; principals: judged that day; measured_at UTC
 with newest as (
     select
-        event_date,
+        judged_date,
         measure,
         feature,
         value,
@@ -15,12 +15,12 @@ with newest as (
         measured_at
     from lake.behaviour_drift
     qualify row_number() over (
-        partition by event_date, measure, feature
+        partition by judged_date, measure, feature
         order by measured_at desc
     ) = 1
 )
 select
-    event_date,
+    judged_date,
     measure,
     feature,
     value,

@@ -22,6 +22,6 @@ from (
             0.35,
             100000,
             '2026-11-28',
-            'as third parties quote aws.amazon.com/cloudtrail/pricing; per event and insight type'
+            'as third parties quote aws.amazon.com/cloudtrail/pricing, per event and insight type'
         )
 ) as listed(item, usd, per, as_of, source)
