@@ -16,7 +16,6 @@ from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.layout import INGEST_TABLES, RECORD_TABLES
 from ctanalytics.settings import Ingest, Settings
 
-
 SCRIPT = """
 import json, sys
 from ctanalytics.app.ingest import ingest

@@ -153,8 +153,7 @@ def test_a_stolen_key_is_told_by_what_it_did_for_the_first_time(
     assert row["explanation"].startswith("user person03 called ")
     assert "for the first time" in row["explanation"]
     assert (
-        "198.51.100.23; in the 30 days before it never did, and none of its"
-        in (row["explanation"])
+        "198.51.100.23; in the 30 days before it never did, and none of its" in (row["explanation"])
     )
     kinds = {one["kind"] for one in json.loads(row["evidence"])["first_seen"]}
     assert kinds == {"api", "network", "agent"}

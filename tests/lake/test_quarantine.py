@@ -13,7 +13,15 @@ from tests.app.ingesting import ask, run
 from tests.logs import key, record, write
 
 PACKAGE = Path(ctanalytics.__file__).parent
-PLACES = {"Item": 1, "RecordFault": 0, "Inflated": 1, "Fault": 4, "_refused": 1, "ItemFault": 0, "DamagedError": 0}
+PLACES = {
+    "Item": 1,
+    "RecordFault": 0,
+    "Inflated": 1,
+    "Fault": 4,
+    "_refused": 1,
+    "ItemFault": 0,
+    "DamagedError": 0,
+}
 """Callables that take a reason, and its place among their arguments."""
 MODULES = [*PACKAGE.glob("lake/*.py"), *PACKAGE.glob("app/ingest_*.py")]
 
