@@ -174,7 +174,7 @@ def test_a_lake_contradicts_a_trail_and_keeps_the_findings(
 
     later = changed(readings.good, "cloudtrail:DescribeTrails", off)
     later = changed(later, "s3:GetBucketVersioning", put(MFADelete="Enabled"))
-    later = dataclasses.replace(later, taken_at=readings.good.taken_at + 24 * BY_HOUR)
+    later = dataclasses.replace(later, taken_at=readings.good.taken_at + 20 * BY_HOUR)
     later.save(good)
     audit(settings=SETTINGS, source=good, lake=place)
     with Lake.open(place).engine() as engine:
