@@ -41,7 +41,7 @@ def incidents(
     places = {entry.anomaly_id: place for place, entry in enumerate(entries, start=1)}
     members: dict[str, list[Member]] = {}
     wanted = [row["incident_id"] for row in shown]
-    for row in engine.run("reporting/incident_members", incidents=wanted).to_pylist():
+    for row in engine.run("incidents/members_of", ids=wanted).to_pylist():
         members.setdefault(row["incident_id"], []).append(
             Member(
                 anomaly_id=row["anomaly_id"],

@@ -157,8 +157,11 @@ def _model(kind: str, maker: Maker) -> type[CloudFormationModel]:
             return original_resource
 
         @classmethod
-        def delete_from_cloudformation_json(cls, *_: Any, **__: Any) -> None:  # type: ignore[override]
-            raise NotImplementedError
+        def delete_from_cloudformation_json(cls, name: str, *_: Any, **__: Any) -> None:  # type: ignore[override]
+            # A test that begins to delete has to be told, not to find things still there.
+            raise AssertionError(
+                f"{kind} {name} was to be deleted, which no test of a template does"
+            )
 
     return Model
 

@@ -29,7 +29,6 @@ VALUES: dict[str, Any] = {
     "step_seconds": 3600,
     "event_ids": ["none"],
     "new_from": SINCE,
-    "incidents": ["none"],
 }
 
 NOT_PORTABLE = {

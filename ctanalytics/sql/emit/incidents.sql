@@ -17,39 +17,7 @@ with settled as (
       )
 )
 select
-    incidents.incident_id,
-    incidents.state,
-    incidents.revision,
-    incidents.superseded_by,
-    incidents.closed_because,
-    incidents.severity,
-    incidents.first_severity,
-    incidents.escalated_at,
-    incidents.score,
-    incidents.p_value,
-    incidents.started_at,
-    incidents.ended_at,
-    incidents.opened_at,
-    incidents.detected_at,
-    incidents.title,
-    incidents.story,
-    incidents.next_steps,
-    incidents.anomaly_ids,
-    incidents.detectors,
-    incidents.kinds,
-    incidents.linked_by,
-    incidents.account_ids,
-    incidents.aws_regions,
-    incidents.principal_arns,
-    incidents.people,
-    incidents.access_key_ids,
-    incidents.networks,
-    incidents.apis,
-    incidents.tactics,
-    incidents.techniques,
-    incidents.lanes,
-    incidents.event_ids,
-    incidents.events
+    incidents.*
 from incidents
 left join settled
     on settled.anomaly_id = incidents.incident_id

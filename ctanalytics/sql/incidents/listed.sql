@@ -4,39 +4,7 @@
 -- units:  score: -log10 of the combined p; times UTC; ended_at null while it goes on
 -- params: since, until (UTC, half-open; null: from the first, up to the last)
 select
-    incident_id,
-    state,
-    revision,
-    closed_because,
-    severity,
-    first_severity,
-    escalated_at,
-    score,
-    p_value,
-    started_at,
-    ended_at,
-    opened_at,
-    detected_at,
-    title,
-    story,
-    next_steps,
-    anomaly_ids,
-    detectors,
-    kinds,
-    linked_by,
-    account_ids,
-    account_names,
-    aws_regions,
-    principal_arns,
-    people,
-    access_key_ids,
-    networks,
-    apis,
-    tactics,
-    techniques,
-    lanes,
-    event_ids,
-    events
+    incidents.*
 from incidents
 where superseded_by is null
   and (cast($until as timestamptz) is null or started_at < cast($until as timestamptz))
