@@ -198,7 +198,9 @@ def read(engine: Engine, since: dt.datetime, until: dt.datetime, *, shift_hours:
         secret_apis=families["secret"],
         sharing_apis=families["sharing"],
     )
-    novelty = engine.run("features/principal_novelty", **span)
+    engine.keep("touched_days", "features/touched_days", **span)
+    engine.keep("backed_off", "features/backed_off", kinds=["api", "network", "agent"])
+    novelty = engine.run("features/principal_novelty")
     return frame(
         pl.DataFrame(days).join(
             pl.DataFrame(novelty), on=["principal_key", "event_date"], validate="1:1"

@@ -23,6 +23,8 @@ POOL_DAYS: Final = 14
 HISTORY_DAYS: Final = 30
 FAR_DAYS: Final = 90
 """Console users and root act so seldom that a month without something means little."""
+KINDS: Final = ["api", "region", "network", "country", "agent", "role", "account", "person"]
+"""What can be new, as `detectors/first_seen_touched` names it."""
 MIN_AGE_DAYS: Final = 7
 MIN_ACCOUNT_AGE_DAYS: Final = 14
 LEAST_THETA: Final = 2.0
@@ -76,11 +78,18 @@ def read(engine: Engine, first: dt.date, until: dt.datetime) -> pl.DataFrame:
     for APIs that touch identities, secrets, guards, sharing or deletion.
     """
     recent = _midnight(first - dt.timedelta(days=POOL_DAYS + HISTORY_DAYS))
-    rows = engine.run(
-        "detectors/first_seen",
+    engine.keep(
+        "first_seen_slices",
+        "detectors/first_seen_slices",
         since=recent - dt.timedelta(days=FAR_DAYS - HISTORY_DAYS),
         recent_since=recent,
         until=until,
+    )
+    engine.keep("touched_days", "detectors/first_seen_touched")
+    engine.keep("backed_off", "features/backed_off", kinds=KINDS)
+    rows = engine.run(
+        "detectors/first_seen",
+        recent_since=recent,
         sensitive_apis=[f"{source}:{name}" for source, name in sensitive_calls()],
     )
     habit = (pl.col("new_values") + 0.5) / (pl.col("active_days") + 1)

@@ -252,16 +252,25 @@ class Engine:
         A `since` or `until` also binds `$since_date` / `$until_date`, the UTC dates that
         statements give to DuckDB so that it opens only the files of those dates.
         """
-        text = statements.statement(name)
-        values = with_dates(values)
-        wanted = set(_PARAMETER.findall(_without_comments(text)))
-        return self._arrow(text, {key: values[key] for key in values if key in wanted})
+        return self._arrow(statements.statement(name), self._bound(name, values))
+
+    def _bound(self, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the values that a shipped statement has a place for, and the dates of its span."""
+        wanted = set(_PARAMETER.findall(_without_comments(statements.statement(name))))
+        return {key: value for key, value in with_dates(values).items() if key in wanted}
+
+    def keep(self, table: str, name: str, **values: Any) -> None:
+        """Run a shipped statement into a temporary table of this session, in place of one before."""
+        text = f"create or replace temp table {untrusted.sql_identifier(table)} as {{}}"
+        self.execute(text.format(statements.statement(name)), self._bound(name, values))
 
     def sql(self, text: str, values: Mapping[str, Any] | Sequence[Any] | None = None) -> pa.Table:
         """Run SQL of our own with bound values."""
         return self._arrow(text, values)
 
-    def execute(self, text: str, values: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+    def execute(
+        self, text: str, values: Mapping[str, Any] | Sequence[Any] | None = None
+    ) -> list[tuple[Any, ...]]:
         """Run a statement of our own that makes or copies something; return its few rows."""
         self._make_named(text)
         return self._connection.execute(text, values).fetchall()
