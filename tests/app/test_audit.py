@@ -33,10 +33,10 @@ from tests.app.ingesting import run as ingest
 from tests.aws_server import ACCOUNT, REGION, Server, aws_server, s3_error, sns_error
 from tests.cli.runner import run as cli
 from tests.posture import account
+from tests.posture.changing import changed, put
 from tests.posture.conftest import readings as readings
 from tests.posture.proxy import Proxy
 from tests.posture.readings import UNHELD, Readings
-from tests.posture.test_branches import changed, put
 
 SETTINGS = Settings(audit=Audit(regions=[REGION], workers=4, accounts_at_once=2))
 BY_HOUR = dt.timedelta(hours=1)

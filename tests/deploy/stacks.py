@@ -12,7 +12,7 @@ import pytest
 from ctanalytics.app.deploy import compose
 from ctanalytics.app.deploy.kits import kit
 from tests.aws_server import REGION, Server, aws_server
-from tests.deploy import cloudformation
+from tests.deploy import cloudformation, resources
 
 MANAGEMENT = cloudformation.ACCOUNT
 LOG_ARCHIVE = "222222222222"
@@ -45,7 +45,7 @@ class Stack:
 def deployer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """Start the server, emptied, with a CloudFormation that knows the types of our templates."""
     with aws_server(monkeypatch) as server:
-        cloudformation.install(server.url)
+        cloudformation.install(server.url, resources.MAKERS)
         cloudformation.forget()
         yield server
 
