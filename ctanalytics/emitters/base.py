@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, Protocol, TextIO
 
@@ -258,3 +258,27 @@ def groups(alerts: Sequence[Alert], size: int) -> Iterator[Sequence[Alert]]:
     """Split alerts by number alone."""
     for start in range(0, len(alerts), size):
         yield alerts[start : start + size]
+
+
+def batched(
+    alerts: Iterable[Alert], size: Callable[[Alert], int], *, most: int, most_bytes: int
+) -> Iterator[list[Alert]]:
+    """Yield alerts in batches, in their order.
+
+    Args:
+        size: bytes of one, as the provider counts them; one that is larger than a batch may be is
+            a batch by itself.
+        most: alerts in a batch.
+        most_bytes: of a batch.
+    """
+    batch: list[Alert] = []
+    held = 0
+    for alert in alerts:
+        more = size(alert)
+        if batch and (len(batch) == most or held + more > most_bytes):
+            yield batch
+            batch, held = [], 0
+        batch.append(alert)
+        held += more
+    if batch:
+        yield batch

@@ -10,7 +10,7 @@ from typing import Any, Final
 from ctanalytics import aws as amazon
 from ctanalytics import untrusted
 from ctanalytics.aws_errors import EMIT, aws_errors, explain, throttled
-from ctanalytics.emitters.base import Alert, Outcome, Outside, Run
+from ctanalytics.emitters.base import Alert, Outcome, Outside, Run, batched
 from ctanalytics.emitters.document import fitting
 from ctanalytics.errors import UsageError
 from ctanalytics.settings import Aws
@@ -51,17 +51,9 @@ class EventBridge:
 
     def batches(self, alerts: Sequence[Alert]) -> Iterator[Sequence[Alert]]:
         """See `Emitter`."""
-        batch: list[Alert] = []
-        size = 0
-        for alert in alerts:
-            more = _size(self._entry(alert))
-            if batch and (len(batch) == MAX_ENTRIES or size + more > MAX_BYTES):
-                yield batch
-                batch, size = [], 0
-            batch.append(alert)
-            size += more
-        if batch:
-            yield batch
+        return batched(
+            alerts, lambda one: _size(self._entry(one)), most=MAX_ENTRIES, most_bytes=MAX_BYTES
+        )
 
     def send(self, alerts: Sequence[Alert]) -> Sequence[Outcome]:
         """See `Emitter`."""

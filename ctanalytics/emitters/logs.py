@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ctanalytics import aws as amazon
 from ctanalytics.aws_errors import EMIT, aws_errors, explain
-from ctanalytics.emitters.base import Alert, Outcome, Outside, Run
+from ctanalytics.emitters.base import Alert, Outcome, Outside, Run, batched
 from ctanalytics.emitters.document import fitting
 from ctanalytics.errors import UsageError
 from ctanalytics.settings import Aws
@@ -51,17 +51,12 @@ class Logs:
     def batches(self, alerts: Sequence[Alert]) -> Iterator[Sequence[Alert]]:
         """See `Emitter`; in the order of time, as a call wants them."""
         now = dt.datetime.now(dt.UTC)
-        batch: list[Alert] = []
-        size = 0
-        for alert in sorted(alerts, key=lambda one: (_time(one, now), one.key)):
-            more = len(fitting(alert, MAX_EVENT_BYTES)) + EVENT_BYTES
-            if batch and (len(batch) == MAX_EVENTS or size + more > MAX_BYTES):
-                yield batch
-                batch, size = [], 0
-            batch.append(alert)
-            size += more
-        if batch:
-            yield batch
+        return batched(
+            sorted(alerts, key=lambda one: (_time(one, now), one.key)),
+            lambda one: len(fitting(one, MAX_EVENT_BYTES)) + EVENT_BYTES,
+            most=MAX_EVENTS,
+            most_bytes=MAX_BYTES,
+        )
 
     def send(self, alerts: Sequence[Alert]) -> Sequence[Outcome]:
         """See `Emitter`."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 from ctanalytics import aws as amazon
 from ctanalytics import untrusted
 from ctanalytics.aws_errors import EMIT, aws_errors, explain, throttled
-from ctanalytics.emitters.base import Alert, Outcome, Outside, Run
+from ctanalytics.emitters.base import Alert, Outcome, Outside, Run, batched
 from ctanalytics.emitters.document import SCHEMA
 from ctanalytics.emitters.message import ascii_line, body, subject
 from ctanalytics.errors import UsageError
@@ -51,17 +51,9 @@ class Sns:
 
     def batches(self, alerts: Sequence[Alert]) -> Iterator[Sequence[Alert]]:
         """See `Emitter`."""
-        batch: list[Alert] = []
-        size = 0
-        for alert in alerts:
-            more = _size(self._entry(alert, 0))
-            if batch and (len(batch) == ENTRIES or size + more > MAX_BYTES):
-                yield batch
-                batch, size = [], 0
-            batch.append(alert)
-            size += more
-        if batch:
-            yield batch
+        return batched(
+            alerts, lambda one: _size(self._entry(one, 0)), most=ENTRIES, most_bytes=MAX_BYTES
+        )
 
     def send(self, alerts: Sequence[Alert]) -> Sequence[Outcome]:
         """See `Emitter`."""
