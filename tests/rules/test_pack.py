@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
-import pytest
-
 from ctanalytics.app.rules.check import check
 from ctanalytics.app.rules.coverage import coverage
 from ctanalytics.app.rules.lint import lint
@@ -15,6 +13,7 @@ from ctanalytics.findings import severity_rank
 from ctanalytics.settings import Rules
 from ctanalytics.sigma.loading import load
 from ctanalytics.sigma.pack import packaged, placeholders
+from ctanalytics.sigma.rule import Rule
 from ctanalytics.sigma.running import Span, run
 from ctanalytics.sigma.trial import engine_over
 from tests import logs
@@ -41,16 +40,21 @@ def test_every_stratus_technique_has_a_rule() -> None:
     assert [one.name for one in found if not one.rules] == []
 
 
-@pytest.mark.parametrize("file", DETONATIONS, ids=lambda file: file.stem)
-def test_a_detonation_raises_its_rule_at_medium_or_above(file: Path) -> None:
+def test_every_detonation_raises_its_rule_at_medium_or_above() -> None:
+    assert len(DETONATIONS) in (0, 18)  # real logs, which a clone by itself has not
     rules = load([packaged()], placeholders(Rules()))
+    assert [file.stem for file in DETONATIONS if not loud(rules, file)] == []
+
+
+def loud(rules: list[Rule], file: Path) -> set[str]:
+    """The rules tagged with a file's technique that it raises at medium or above."""
     with engine_over([file.read_bytes()]) as engine:
         rows = run(engine, rules, ALWAYS).hits.to_pylist()
-    loud = set()
+    found = set()
     for place in {row["rule"] for row in rows}:
-        found = [bool(row["is_error"]) for row in rows if row["rule"] == place]
-        level = severity(rules[place], events=len(found), failed=sum(found))
+        failed = [bool(row["is_error"]) for row in rows if row["rule"] == place]
+        level = severity(rules[place], events=len(failed), failed=sum(failed))
         tagged = f"stratus.{file.stem}" in rules[place].tags
         if rules[place].alerts and tagged and severity_rank(level) >= severity_rank("medium"):
-            loud.add(rules[place].title)
-    assert loud
+            found.add(rules[place].title)
+    return found
