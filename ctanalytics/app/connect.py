@@ -107,8 +107,7 @@ def ddl(lake: str | Lake, dialect: str, *, settings: Settings | None = None) -> 
     """
     settings = settings or Settings()
     here = lake if isinstance(lake, Lake) else Lake.open(lake, settings.lake_aws)
-    # Tables that an older lake has not yet had a use for are made by asking for them.
-    places = {name: here.store.location(table_path(name)) for name in TABLES if here.table(name)}
+    places = {name: here.store.location(table_path(name)) for name in TABLES}
     schemas = {name: TABLES[name].schema for name in places}
     how = dialects.DIALECTS[dialect]
     head = f"-- Tables and views of a ctanalytics lake for {how.title}.\n"

@@ -57,6 +57,8 @@ class TableFiles:
     schema: pa.Schema
     files: Sequence[str] = ()
     partition: str | None = None
+    lacking: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Of files that an older version wrote: columns that are not in them, and read as null."""
 
 
 @dataclass
@@ -145,16 +147,13 @@ class Engine:
 
     def _create_table(self, name: str, table: TableFiles) -> None:
         quoted = f"lake.{untrusted.sql_identifier(name)}"
-        files = ", ".join(untrusted.sql_text(file) for file in table.files)
-        columns = ", ".join(untrusted.sql_identifier(column) for column in table.schema.names)
-        options = "hive_partitioning = false"
-        if table.partition:
-            options = f"hive_partitioning = true, hive_types = {{{untrusted.sql_text(table.partition)}: DATE}}"
+        by_columns: dict[tuple[str, ...], list[str]] = {}
+        for file in table.files:
+            by_columns.setdefault(tuple(table.lacking.get(file, ())), []).append(file)
         condition = f" where {self.filters[name]}" if name in self.filters else ""
-        self._connection.execute(
-            f"create view {quoted} as select {columns} from read_parquet([{files}], {options})"
-            + condition
-        )
+        # Files of other columns apart: to unite them by name, DuckDB would open every file.
+        reads = [_read(table, files, lacking) + condition for lacking, files in by_columns.items()]
+        self._connection.execute(f"create view {quoted} as {' union all '.join(reads)}")
 
     def _in_span(self, table: TableFiles) -> Sequence[str]:
         """The files of the dates in question, and of the two days before: see credential_events."""
@@ -427,6 +426,21 @@ def _node_types(tree: Any) -> set[str]:
         elif isinstance(part, list):
             waiting.extend(part)
     return found
+
+
+def _read(table: TableFiles, files: Sequence[str], lacking: Sequence[str]) -> str:
+    """Statement that reads files which have, and lack, the same columns."""
+    columns = ", ".join(
+        f"cast(null as {_type(column.type)}) as {untrusted.sql_identifier(column.name)}"
+        if column.name in lacking
+        else untrusted.sql_identifier(column.name)
+        for column in table.schema
+    )
+    listed = ", ".join(untrusted.sql_text(file) for file in files)
+    options = "hive_partitioning = false"
+    if table.partition:
+        options = f"hive_partitioning = true, hive_types = {{{untrusted.sql_text(table.partition)}: DATE}}"
+    return f"select {columns} from read_parquet([{listed}], {options})"
 
 
 def _type(kind: pa.DataType) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -62,8 +62,14 @@ def table_flaws(lake: Lake, seen: Snapshot, *, deep: bool) -> Iterator[Flaw]:
             there.append(file)
     waiting = iter(there)
     with ThreadPoolExecutor(_AT_ONCE) as threads:
+        lacking = lake.lacking(seen.table)
+
+        def flaws_of(file: DataFile) -> list[Flaw]:
+            place = lake.store.location(f"{layout.table_path(seen.table)}/{file.path}")
+            return _file_flaws(lake.store, seen, file, deep, lacking.get(place, ()))
+
         while some := list(islice(waiting, _WAITING)):
-            for found in threads.map(lambda file: _file_flaws(lake.store, seen, file, deep), some):
+            for found in threads.map(flaws_of, some):
                 yield from found
 
 
@@ -105,11 +111,13 @@ def _log_flaws(lake: Lake, seen: Snapshot) -> Iterator[Flaw]:
         )
 
 
-def _file_flaws(store: Store, seen: Snapshot, file: DataFile, deep: bool) -> list[Flaw]:
+def _file_flaws(
+    store: Store, seen: Snapshot, file: DataFile, deep: bool, lacking: Sequence[str]
+) -> list[Flaw]:
     path = f"{layout.table_path(seen.table)}/{file.path}"
     try:
         with store.open_parquet(path) as opened:
-            found = list(_footer_flaws(seen, file, opened))
+            found = list(_footer_flaws(seen, file, opened, lacking))
             if deep and not found:
                 rows = sum(len(batch) for batch in opened.iter_batches(16_384))
                 if rows != file.rows:
@@ -119,7 +127,9 @@ def _file_flaws(store: Store, seen: Snapshot, file: DataFile, deep: bool) -> lis
     return found
 
 
-def _footer_flaws(seen: Snapshot, file: DataFile, opened: pq.ParquetFile) -> Iterator[Flaw]:
+def _footer_flaws(
+    seen: Snapshot, file: DataFile, opened: pq.ParquetFile, lacking: Sequence[str]
+) -> Iterator[Flaw]:
     footer = opened.metadata
     if footer.num_rows != file.rows:
         what = f"the file has {footer.num_rows} rows, and the table's log says {file.rows}"
@@ -129,7 +139,8 @@ def _footer_flaws(seen: Snapshot, file: DataFile, opened: pq.ParquetFile) -> Ite
     odd = [
         column.name
         for column in wanted
-        if column.name not in columns.names or columns.field(column.name).type != column.type
+        if (column.name not in columns.names and column.name not in lacking)
+        or (column.name in columns.names and columns.field(column.name).type != column.type)
     ]
     if odd:
         what = f"columns are missing or of another type: {', '.join(odd)}"

@@ -8,19 +8,20 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from urllib.parse import unquote
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
 from ctanalytics import settings
 from ctanalytics.errors import LakeError, LakeMissing, LakeNewer
-from ctanalytics.lake import layout
+from ctanalytics.lake import layout, upgrade
 from ctanalytics.lake.lease import Lease
 from ctanalytics.lake.store import Store, open_store
+from ctanalytics.lake.tables import create_table, nullable
 
 if TYPE_CHECKING:
     from ctanalytics.engines.duckdb import Engine
@@ -29,7 +30,6 @@ CREATE_LEASE: Final = "create"
 """Held while a lake is made; of no use once it is there."""
 
 _INGEST: Final = "ingest"
-_CONFIGURATION: Final = {"delta.checkpointInterval": "20"}
 _COMMIT_TRIES: Final = 20
 
 
@@ -43,7 +43,7 @@ class Lake:
     Raises:
         LakeMissing: there is none at this place.
         LakeNewer: a newer ctanalytics wrote it.
-        LakeError: the place can't be read.
+        LakeError: the place can't be read, or an older lake can't be upgraded.
     """
 
     def __init__(self, uri: str | Path, aws: settings.LakeAws | None = None) -> None:
@@ -56,7 +56,11 @@ class Lake:
                 where=self.store.uri,
                 mend="`ctanalytics ingest SOURCE --lake LAKE` makes one; or name another --lake",
             ) from None
-        self.created_at: dt.datetime = _created_at(marker, self.store.uri)
+        found = _understood(marker, self.store.uri)
+        if found.version < layout.FORMAT_VERSION:
+            found = _understood(upgrade.upgrade(self.store), self.store.uri)
+        self.created_at: dt.datetime = found.created_at
+        self._older = upgrade.older_files(self.store) if found.upgraded else {}
         self._handles: dict[str, tuple[dict[str, str] | None, DeltaTable]] = {}
 
     @classmethod
@@ -96,15 +100,7 @@ class Lake:
             # A handle keeps the keys it was opened with, and those of a role end within the hour.
             if handle is None or known != options:
                 place = self.store.location(layout.table_path(name))
-                try:
-                    handle = DeltaTable(place, storage_options=options)
-                except TableNotFoundError:
-                    if name in layout.FIRST_TABLES or any(
-                        True for _ in self.store.list(f"{layout.table_path(name)}/")
-                    ):
-                        raise  # it was there, and is not any more
-                    _create_table(self.store, name)
-                    handle = DeltaTable(place, storage_options=options)
+                handle = DeltaTable(place, storage_options=options)
                 self._handles[name] = options, handle
             else:
                 handle.update_incremental()
@@ -120,6 +116,13 @@ class Lake:
         """Return the places of a table's Parquet files, sorted."""
         # Delta escapes paths; a reader wants them as they lie on disk.
         return sorted(unquote(uri).removeprefix("file://") for uri in self.table(name).file_uris())
+
+    def lacking(self, name: str) -> Mapping[str, Sequence[str]]:
+        """Return columns that files from before an upgrade don't have: a file's place -> names."""
+        columns, folder = layout.LATER_COLUMNS.get(name, ()), layout.table_path(name)
+        return {
+            self.store.location(f"{folder}/{path}"): columns for path in self._older.get(name, ())
+        }
 
     def engine(
         self,
@@ -150,7 +153,7 @@ class Lake:
         from ctanalytics.engines.duckdb import Engine, TableFiles
 
         tables = {
-            name: TableFiles(spec.schema, self.files(name), spec.partition)
+            name: TableFiles(spec.schema, self.files(name), spec.partition, self.lacking(name))
             for name, spec in layout.TABLES.items()
         }
         return Engine(
@@ -253,36 +256,18 @@ def _filters(*, verified_only: bool, more: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def nullable(columns: pa.Schema) -> pa.Schema:
-    """Return the same columns, all nullable, as Delta has them."""
-    return pa.schema([pa.field(column.name, column.type) for column in columns])
-
-
 def _make(store: Store) -> None:
     """Make the tables, then the marker: a place without it is no lake yet."""
     if store.exists(layout.MARKER):
         return
     for name in layout.TABLES:
-        _create_table(store, name)
+        create_table(store, name)
     marker = {
         "format": "ctanalytics-lake",
         "version": layout.FORMAT_VERSION,
         "created_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     }
     store.put_once(layout.MARKER, json.dumps(marker, indent=2).encode())
-
-
-def _create_table(store: Store, name: str) -> None:
-    spec = layout.TABLES[name]
-    DeltaTable.create(
-        store.location(layout.table_path(name)),
-        # An explicit schema: a first append of nulls would fix their columns as untyped for ever.
-        nullable(spec.schema),
-        mode="ignore",
-        partition_by=[layout.PARTITION] if spec.partitioned else None,
-        configuration=_CONFIGURATION,
-        storage_options=store.storage_options(),
-    )
 
 
 def _only_ours(store: Store) -> bool:
@@ -293,10 +278,17 @@ def _only_ours(store: Store) -> bool:
     return True
 
 
-def _created_at(marker: bytes, uri: str) -> dt.datetime:
+class _Marker(NamedTuple):
+    version: int
+    created_at: dt.datetime
+    upgraded: bool
+
+
+def _understood(marker: bytes, uri: str) -> _Marker:
     try:
         found = json.loads(marker)
         version, created = int(found["version"]), dt.datetime.fromisoformat(found["created_at"])
+        upgraded = "upgraded_from" in found
     except (ValueError, KeyError, TypeError) as error:
         raise LakeError(
             f"{layout.MARKER} can't be understood: {error}",
@@ -309,4 +301,10 @@ def _created_at(marker: bytes, uri: str) -> dt.datetime:
             where=uri,
             mend="install a newer ctanalytics",
         )
-    return created
+    if version < 1:
+        raise LakeError(
+            f"{layout.MARKER} can't be understood: there is no format {version}",
+            where=uri,
+            mend="restore that file, or name another --lake",
+        )
+    return _Marker(version, created, upgraded)

@@ -11,6 +11,8 @@ forgotten/           erasure requests: a log, and what later ingests keep to
 care/                when the lake was last compacted, expired, vacuumed, and what it came to
 models/              what detectors of behaviour learned, the newest of each
 cache/               what re-listing remembers; lost, it is found anew
+upgrade/             which files an older format left, that lack columns
+backup/format-<n>/   marker and table logs as they were before an upgrade
 ```
 """
 
@@ -37,7 +39,8 @@ from ctanalytics.records.series_tables import (
     SERIES_REVIEW,
 )
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
+"""2: tables of what came after ingest and rates, columns in `LATER_COLUMNS`."""
 MARKER: Final = "lake.json"
 PARTITION: Final = "event_date"
 
@@ -114,7 +117,14 @@ FIRST_TABLES: Final = frozenset(
     )
 )
 """Tables of every lake since there are lakes: where one is missing, it was lost. Others came later,
-and are made in an older lake when they are first asked for."""
+and are made in an older lake when it is upgraded."""
+
+LATER_COLUMNS: Final = {
+    "events": ("masked_paths",),
+    "event_conflicts": ("masked_paths",),
+    "log_files": ("delivered_at", "records_filtered", "first_event_time", "last_event_time"),
+}
+"""Columns that files of format 1 lack: they are null there."""
 
 INGEST_TABLES: Final = (
     "log_files",

@@ -22,7 +22,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from ctanalytics.errors import LakeError
 from ctanalytics.lake import layout
-from ctanalytics.lake.lake import nullable
+from ctanalytics.lake.tables import nullable
 
 if TYPE_CHECKING:
     from ctanalytics.lake.lake import Lake

@@ -122,6 +122,7 @@ def _engine(lake: Lake, seen: Mapping[str, Snapshot], settings: Settings) -> Eng
             spec.schema,
             [store.location(f"{table_path(name)}/{file.path}") for file in seen[name].files],
             spec.partition,
+            lake.lacking(name),
         )
         for name, spec in TABLES.items()
     }
