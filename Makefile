@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.installed
 AWSCLI := build/awscli/bin/aws
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint golden bench bench-emit bench-ingest bench-ingest-long late-delivery bench-lake bench-detection bench-behaviour bench-validate agreement test-spark notebooks docs wheel clean
+.PHONY: help setup demo test lint golden bench bench-emit bench-ingest bench-ingest-long late-delivery bench-lake bench-detection bench-behaviour bench-validate agreement test-spark fuzz notebooks docs wheel clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -80,6 +80,10 @@ late-delivery: setup ## Follow a bucket for 3 simulated days of late, doubled, r
 test-spark: setup ## Views on Spark, and ingest on a cluster that loses workers (Java 17)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[spark]'
 	$(BIN)/python -m pytest tests/spark/views.py tests/spark/on_cluster.py
+
+fuzz: setup ## Fuzz every parser for six minutes each (an hour and more in all)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
+	$(BIN)/python -m tests.fuzz.campaign
 
 notebooks: setup ## Run the notebooks from top to bottom
 	$(BIN)/jupyter execute notebooks/*.ipynb

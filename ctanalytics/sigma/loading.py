@@ -275,6 +275,8 @@ def _correlate(drafts: Sequence[_Draft]) -> None:
             _refuse(draft, "error", f"line {line}: {error}")
         except Unsupported as error:
             _refuse(draft, "unsupported", f"line {line}: {error}")
+        except _MALFORMED as error:
+            _refuse(draft, "error", f"line {line}: the correlation has an odd shape: {error}")
         else:
             draft.rule = replace(draft.rule, correlation=made)
             if not parsed.generate:

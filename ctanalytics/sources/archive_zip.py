@@ -93,7 +93,7 @@ def read(file: BinaryIO, offset: int, packed: int, size: int, crc: int, method: 
     Raises:
         Broken: it is not what the directory says.
     """
-    file.seek(offset)
+    _seek(file, offset)
     header = file.read(_LOCAL.size)
     if len(header) < _LOCAL.size or not header.startswith(b"PK\x03\x04"):
         raise Broken("corrupt", "the member is not where the zip file's directory has it")
@@ -106,6 +106,12 @@ def read(file: BinaryIO, offset: int, packed: int, size: int, crc: int, method: 
     if len(content) != size or isal_zlib.crc32(content) != crc:
         raise Broken("corrupt", "the member has another length or checksum than it should")
     return content
+
+
+def _seek(file: BinaryIO, offset: int) -> None:
+    if not 0 <= offset < 1 << 62:
+        raise Broken("corrupt", "the zip file names a place outside of itself")
+    file.seek(offset)
 
 
 def _inflated(data: bytes, size: int) -> bytes:
@@ -140,7 +146,7 @@ def _directory(file: BinaryIO) -> _Directory:
         magic, _, where, _ = _LOCATOR.unpack(file.read(_LOCATOR.size))
         if magic == b"PK\x06\x07":
             ends = at - _LOCATOR.size - _END_64.size
-            file.seek(ends)
+            _seek(file, ends)
             fields = file.read(_END_64.size)
             if len(fields) < _END_64.size or not fields.startswith(b"PK\x06\x06"):
                 raise Broken("corrupt", f"the zip file's directory is not at byte {where}")

@@ -1,0 +1,1 @@
+"""Bytes of an attacker, found by watching which lines they reach."""
