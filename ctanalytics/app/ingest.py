@@ -84,8 +84,9 @@ def ingest(
         # What is narrowed is a job of its own: it leaves the messages to the others.
         is_narrowed = since or until or accounts or regions or reingest or lists
         queue = "" if is_narrowed else settings.ingest.queue
+    named = [str(sources)] if isinstance(sources, str | Path) else sources
     order = Order(
-        [str(sources)] if isinstance(sources, str | Path) else sources,
+        lists.sources(named, settings.source_aws),
         chosen(settings, since=since, until=until, accounts=accounts, regions=regions),
         settings,
         queue=queue,

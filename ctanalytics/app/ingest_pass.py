@@ -9,7 +9,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from ctanalytics.app import ingest_estimate, ingest_lookup, ingest_queue, ingest_relist
+from ctanalytics.app import (
+    ingest_estimate,
+    ingest_lists,
+    ingest_lookup,
+    ingest_queue,
+    ingest_relist,
+)
+from ctanalytics.app.ingest_lists import Lists
 from ctanalytics.app.ingest_result import Agree, IngestResult, Report, result
 from ctanalytics.app.ingest_run import Run
 from ctanalytics.engines.executor import Executor, chosen
@@ -35,6 +42,8 @@ class Order:
     selection: Selection
     settings: Settings
     queue: str = ""
+    lists: Lists = field(default_factory=Lists)
+    """What stands in place of listing the sources."""
     retry: bool = False
     reingest: bool = False
     dry_run: bool = False
@@ -141,6 +150,9 @@ def _is_read(run: Run, path: str, etag: str) -> bool:
 
 
 def _list(run: Run, source: Source, order: Order, now: dt.datetime, *, queue: bool) -> None:
+    if order.lists:
+        ingest_lists.take(run, source, order.lists, order.selection, now)
+        return
     if isinstance(source, LookupSource):
         ingest_lookup.take(run, source, order.selection, now)
         return

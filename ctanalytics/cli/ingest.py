@@ -50,6 +50,20 @@ def ingest(
     queue: Annotated[
         str | None, typer.Option(help="URL of an SQS queue that announces the sources' objects.")
     ] = None,
+    inventory: Annotated[
+        str | None,
+        typer.Option(
+            help="Take the objects from an S3 Inventory report instead of listing: its manifest.json, "
+            "or the folder of reports for the newest."
+        ),
+    ] = None,
+    objects: Annotated[
+        str | None,
+        typer.Option(
+            help="Take the objects from a file: a key or s3:// address a line, or CSV, JSON lines "
+            "or Parquet with a column `key`."
+        ),
+    ] = None,
     follow: Annotated[
         bool, typer.Option("--follow", help="Keep going: take what comes until stopped.")
     ] = False,
@@ -88,6 +102,8 @@ def ingest(
     """Bring CloudTrail log files into the lake, each event exactly once.
 
     Example: ctanalytics ingest s3://central-trail-logs --lake ./lake --since 2026-11-01
+
+    Example: ctanalytics ingest --inventory s3://inventory/central-trail-logs/daily/ --lake ./lake
     """
     from ctanalytics.app.ingest import chosen
     from ctanalytics.app.ingest import ingest as run
@@ -104,7 +120,7 @@ def ingest(
         }
     )
     sources = source or settings.sources
-    if not sources:
+    if not sources and not inventory:
         raise UsageError(
             "no source is named",
             where="SOURCE",
@@ -112,6 +128,9 @@ def ingest(
         )
     span = {"since": moment(since, "--since"), "until": moment(until, "--until")}
     narrowed: dict[str, Any] = {**span, "accounts": account or (), "regions": region or ()}
+    for flag, given in (("--inventory", inventory), ("--objects", objects)):
+        if given:
+            _exclusive(flag, follow=follow, restore=restore is not None)
     if restore is not None:
         _exclusive("--restore", follow=follow, dry_run=dry_run, retry=retry, reingest=reingest)
         _restore(sources, settings, restore, chosen(settings, **narrowed), yes=yes, json=json)
@@ -126,6 +145,8 @@ def ingest(
             console.lake_place(settings),
             settings=settings,
             queue=queue,
+            inventory=inventory or "",
+            objects=objects or "",
             retry=retry,
             reingest=reingest,
             dry_run=dry_run,

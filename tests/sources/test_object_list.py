@@ -1,0 +1,108 @@
+"""Files of keys: told by their content, and equal whatever they are."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ctanalytics.errors import SourceError, SourceMissing, UsageError
+from ctanalytics.settings import SourceAws
+from ctanalytics.sources.object_list import ObjectList
+
+AT = dt.datetime(2026, 11, 26, 12, 30, tzinfo=dt.UTC)
+TABLE: list[dict[str, Any]] = [
+    {"key": "a b/ü.gz", "size": 10, "etag": "e1", "last_modified": AT},
+    {"key": "c,d.gz", "size": None, "etag": None, "last_modified": None},
+]
+
+
+def rows(data: bytes, tmp_path: Path) -> list[dict[str, Any]]:
+    path = tmp_path / "list"
+    path.write_bytes(data)
+    found = ObjectList.open(str(path), SourceAws()).rows()
+    return [
+        {k: v for k, v in row.items() if v is not None}
+        for row in pa.Table.from_batches(found).to_pylist()
+    ]
+
+
+def parquet(table: list[dict[str, Any]]) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(table), sink)
+    return sink.getvalue()
+
+
+LINES = "s3://logs/a b/ü.gz\n\nc,d.gz\r\n  S3://other/e\n".encode()
+CSV = 'Key,Size,ETag,LastModified,note\n"a b/ü.gz",10,"""e1""",2026-11-26T12:30:00+00:00,x\n"c,d.gz",,,,\n'
+JSON = "\n".join(
+    json.dumps({"Key": row["key"], "Size": row["size"], "ETag": row["etag"] and f'"{row["etag"]}"',
+                "LastModified": row["last_modified"] and "2026-11-26 12:30:00"})
+    for row in TABLE
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(parquet(TABLE), id="parquet"),
+        pytest.param(CSV.encode(), id="csv"),
+        pytest.param(b"\xef\xbb\xbf" + CSV.encode(), id="csv-with-a-mark"),
+        pytest.param(gzip.compress(CSV.encode()), id="csv-gzip"),
+        pytest.param(JSON.encode(), id="json-lines"),
+    ],
+)
+def test_tables_of_each_kind_give_the_same(data: bytes, tmp_path: Path) -> None:
+    assert rows(data, tmp_path) == [
+        {"key": "a b/ü.gz", "size_bytes": 10, "etag": "e1", "last_modified": AT},
+        {"key": "c,d.gz"},
+    ]
+
+
+@pytest.mark.parametrize("data", [LINES, gzip.compress(LINES)], ids=["plain", "gzip"])
+def test_lines_are_keys_or_addresses(data: bytes, tmp_path: Path) -> None:
+    assert rows(data, tmp_path) == [
+        {"bucket": "logs", "key": "a b/ü.gz"},
+        {"key": "c,d.gz"},
+        {"bucket": "other", "key": "e"},
+    ]
+
+
+def test_many_lines_come_in_pieces(tmp_path: Path) -> None:
+    path = tmp_path / "list"
+    path.write_text("\n".join(f"key-{number}" for number in range(40_000)))
+    sizes = [len(batch) for batch in ObjectList.open(str(path), SourceAws()).rows()]
+    assert sum(sizes) == 40_000
+    assert max(sizes) < 20_000
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        pytest.param(parquet([{"name": "a"}]), UsageError, id="no-key"),
+        pytest.param(b'{"name": "a"}', UsageError, id="json-without-key"),
+        pytest.param(b'{"key": "a"}\nnone', UsageError, id="no-json"),
+        pytest.param(b"key,size\na,many\n", SourceError, id="no-number"),
+        pytest.param(b"key,size\na\n", SourceError, id="too-few-columns"),
+        pytest.param(b"a\xff\n", SourceError, id="no-utf8"),
+        pytest.param(gzip.compress(LINES)[:-9], SourceError, id="cut"),
+        pytest.param(b"PAR1", SourceError, id="damaged-parquet"),
+    ],
+)
+def test_what_is_no_list_is_told(data: bytes, kind: type[Exception], tmp_path: Path) -> None:
+    with pytest.raises(kind):
+        rows(data, tmp_path)
+
+
+def test_an_empty_file_is_an_empty_list_and_a_missing_one_is_told(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    assert list(ObjectList.open(str(tmp_path / "empty"), SourceAws()).rows()) == []
+    with pytest.raises(SourceMissing):
+        next(ObjectList.open(str(tmp_path / "none"), SourceAws()).rows())
