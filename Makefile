@@ -88,8 +88,10 @@ fuzz: setup ## Fuzz every parser for six minutes each (an hour and more in all)
 notebooks: setup ## Run the notebooks from top to bottom
 	$(BIN)/jupyter execute notebooks/*.ipynb
 
-docs: setup ## Rewrite the generated pages of docs/
+docs: setup ## Rewrite the generated pages of docs/, and build the site into build/site/
 	$(BIN)/python docs/build.py
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 wheel: setup ## Build the wheel and try it in an empty environment
 	sh tests/wheel.sh $(BIN)/python

@@ -28,6 +28,22 @@ def test_links_between_pages_lead_somewhere(page: str) -> None:
     assert [link for link in links if not (ROOT / "docs" / link).exists()] == []
 
 
-def test_links_of_the_readme_lead_somewhere() -> None:
-    links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / "README.md").read_text("utf-8"))
+def test_every_page_has_its_place_in_the_site() -> None:
+    """Also kept by `make docs`, which fails on a page without one."""
+    placed = re.findall(r"([\w.-]+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE)
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"settings.head.md"}
+    assert sorted(set(placed) - {"settings.head.md"}) == sorted(pages)
+
+
+def test_both_quick_starts_run_the_same_commands() -> None:
+    english, japanese = (
+        re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / name).read_text("utf-8"), re.DOTALL)
+        for name in ("index.md", "index.ja.md")
+    )
+    assert english == japanese
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
+def test_links_of_the_readme_lead_somewhere(readme: str) -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / readme).read_text("utf-8"))
     assert [link for link in links if not (ROOT / link).exists()] == []
