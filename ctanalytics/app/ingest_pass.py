@@ -145,8 +145,7 @@ def once(
 
 def _is_read(run: Run, path: str, etag: str) -> bool:
     """Tell whether all members of an archive were read before."""
-    members = f"{path}{archives.MARK}"
-    return run.known is not None and run.known.is_complete("file", path, etag, members)
+    return run.known is not None and run.known.is_complete("file", path, etag, archives.MARK)
 
 
 def _list(run: Run, source: Source, order: Order, now: dt.datetime, *, queue: bool) -> None:

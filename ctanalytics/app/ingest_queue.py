@@ -127,7 +127,9 @@ def _is_wanted(key: str, selection: Selection) -> bool:
 def _look(run: Run, work: Sequence[_Work]) -> None:
     """Find out of each announced object what it is, of most by the message alone."""
     keys = [
-        {"bucket": found.bucket, "key": found.key} for one in work for _, found in one.announced
+        {"bucket": found.bucket, "key": found.key, "etag": found.etag}
+        for one in work
+        for _, found in one.announced
     ]
     known = iter(run.known.states(keys) if run.known else [None] * len(keys))
     asked: list[tuple[_Work, S3Source, Announced]] = []
@@ -153,7 +155,7 @@ def _has_to_be_asked(found: Announced, message: Message, word: Known | None, lim
     """
     if not found.etag:
         return word is None or word.state not in _READ
-    if word is not None and word.state in _READ and word.etag == found.etag:
+    if word is not None and word.state in _READ and word.has_etag:
         return False
     return message.received > 1 or not 0 < found.size_bytes <= limit
 
@@ -230,7 +232,7 @@ def _answer(run: Run, held: Held, work: Sequence[_Work]) -> None:
 def _is_settled(found: dict[str, Any], word: Known | None) -> bool:
     if word is None or word.state not in _SETTLED:
         return False
-    return word.state == "gone" or not found["etag"] or word.etag == found["etag"]
+    return word.state == "gone" or not found["etag"] or word.has_etag
 
 
 def _batches(work: Iterable[_Work], size: int) -> Iterator[list[_Work]]:

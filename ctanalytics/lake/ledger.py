@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ctanalytics.lake.ledger_index import Index, Level
 from ctanalytics.records import schema
 
 if TYPE_CHECKING:
@@ -25,10 +27,9 @@ READ: Final = frozenset(("ingested", "partial", "empty"))
 SET_ASIDE: Final = frozenset(("quarantined", "partial"))
 """States with a fault in the content: read again only when asked."""
 
-_COLUMNS: Final = ("bucket", "key", "etag", "state", "storage_class", "sha256", "plan_id")
-
-
-_EMPTY: Final = pl.DataFrame(pl.from_arrow(schema.LOG_FILES.empty_table().select(_COLUMNS)))
+_COLUMNS: Final = ("bucket", "key", "etag", "state", "sha256", "plan_id")
+_ROWS: Final = 131_072
+"""Of a file, read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class Known:
     """The newest word on an object."""
 
     state: str
-    etag: str | None
+    has_etag: bool
+    """Whether it is about the ETag that was asked for."""
 
 
 @dataclass
@@ -44,9 +46,10 @@ class Ledger:
     """The newest row of each object, held in memory for the length of an ingest."""
 
     lake: Lake
-    _frame: pl.DataFrame = field(init=False, repr=False)
-    _files: frozenset[str] = field(default=frozenset(), init=False)
+    _index: Index = field(default_factory=Index, init=False, repr=False)
+    _files: frozenset[str] = field(default=frozenset(), init=False, repr=False)
     _version: int = field(default=-1, init=False)
+    _archives: frozenset[tuple[str, str]] | None = field(default=None, init=False, repr=False)
 
     def refresh(self) -> None:
         """Read what plans have added since the last look."""
@@ -55,27 +58,24 @@ class Ledger:
             return
         files = frozenset(self.lake.files("log_files"))
         # Files are added, one or a few a plan; where some are gone, all is read anew.
-        goes_on = self._version >= 0 and self._files <= files
-        frames = [self._read(path) for path in sorted(files - self._files if goes_on else files)]
-        known = [self._frame] if goes_on else [_EMPTY]
-        self._frame = (
-            pl.concat([*known, *frames])
-            .sort("plan_id", maintain_order=True)
-            # A row that read nothing (denied, changed under our hands) knows no content.
-            .with_columns(pl.col("sha256").forward_fill().over("bucket", "key"))
-            .unique(["bucket", "key"], keep="last", maintain_order=True)
-        )
-        self._files, self._version = files, version
+        if self._version >= 0 and self._files <= files:
+            for path in sorted(files - self._files):
+                for rows in self._read(path):
+                    self._index.add(rows)
+        else:
+            self._index.replace([rows for path in sorted(files) for rows in self._read(path)])
+        self._files, self._version, self._archives = files, version, None
 
-    def _read(self, path: str) -> pl.DataFrame:
+    def _read(self, path: str) -> Iterator[Level]:
         data = self.lake.store.read(path.removeprefix(self.lake.uri).lstrip("/"))
-        rows = pq.ParquetFile(pa.BufferReader(data)).read(columns=list(_COLUMNS))
-        return pl.DataFrame(pl.from_arrow(rows))
+        file = pq.ParquetFile(pa.BufferReader(data))
+        for batch in file.iter_batches(_ROWS, columns=list(_COLUMNS)):
+            yield self._index.rows(pl.DataFrame(pl.from_arrow(batch)))
 
     def is_empty(self) -> bool:
         """Tell whether no object was ever read."""
         self.refresh()
-        return self._frame.is_empty()
+        return not len(self._index)
 
     def unknown(
         self, objects: Sequence[dict[str, Any]], *, retry: bool = False, every: bool = False
@@ -88,66 +88,67 @@ class Ledger:
             every: all of them.
         """
         self.refresh()
-        if self._frame.is_empty() or not objects:
-            return [{**found, "known_sha256": None} for found in objects]
-        listed = pl.DataFrame(
-            {
-                name: [found[name] for found in objects]
-                for name in ("bucket", "key", "etag", "archived")
-            }
-        ).with_row_index("place")
-        joined = listed.join(
-            self._frame, on=["bucket", "key"], how="left", suffix="_known", maintain_order="left"
+        if not objects:
+            return []
+        asked = _frame(objects, "bucket", "key", "etag")
+        found = self._index.find(self._index.names(asked))
+        again = self._index.codes(AGAIN | (SET_ASIDE if retry else frozenset()))
+        archived = np.fromiter((bool(one["archived"]) for one in objects), np.bool_, len(objects))
+        restored = np.isin(found.states, self._index.codes(frozenset({"archived"}))) & ~archived
+        todo = (
+            ~found.known
+            | (found.etags != self._index.etags(asked["etag"]))
+            | np.isin(found.states, again)
+            | restored
         )
-        again = AGAIN | (SET_ASIDE if retry else frozenset())
-        todo = joined.filter(
-            pl.lit(every)
-            | pl.col("state").is_null()
-            | (pl.col("etag") != pl.col("etag_known"))
-            | pl.col("state").is_in(list(again))
-            | ((pl.col("state") == "archived") & ~pl.col("archived"))
-        )
-        return [
-            {**objects[place], "known_sha256": sha256}
-            for place, sha256 in zip(todo["place"], todo["sha256"], strict=True)
-        ]
+        places = range(len(objects)) if every else np.flatnonzero(todo).tolist()
+        return [{**objects[place], "known_sha256": found.sha256(place)} for place in places]
 
     def keys(self, bucket: str) -> list[str]:
         """Return the keys of a bucket's objects that were read."""
-        self.refresh()
-        read = ("ingested", "empty", "partial")
-        rows = self._frame.filter((pl.col("bucket") == bucket) & pl.col("state").is_in(read))
-        return rows["key"].to_list()
+        with self.lake.engine() as engine:
+            rows = engine.run("lake/read_keys", bucket=bucket, states=sorted(READ))
+        keys: list[str] = rows["key"].to_pylist()
+        return keys
 
-    def is_complete(self, bucket: str, key: str, etag: str, members: str) -> bool:
+    def is_complete(self, bucket: str, key: str, etag: str, mark: str) -> bool:
         """Tell whether an archive was read to its end, and no member of it waits for another try.
 
         Args:
-            members: how the keys of its members begin.
+            mark: what stands between an archive's key and the names of its members.
         """
         self.refresh()
-        own = (pl.col("key") == key) & (pl.col("etag") == etag) & (pl.col("state") == "skipped")
-        waiting = pl.col("key").str.starts_with(members) & pl.col("state").is_in(list(AGAIN))
-        here = self._frame.filter(pl.col("bucket") == bucket)
-        return not here.filter(own).is_empty() and here.filter(waiting).is_empty()
+        if self._archives is None:
+            with self.lake.engine() as engine:
+                rows = engine.run(
+                    "lake/complete_archives", bucket=bucket, mark=mark, states=sorted(AGAIN)
+                )
+            self._archives = frozenset(
+                zip(rows["key"].to_pylist(), rows["etag"].to_pylist(), strict=True)
+            )
+        return (key, etag) in self._archives
 
     def states(self, objects: Sequence[dict[str, Any]]) -> list[Known | None]:
         """Return the newest word on each object; None when it was never looked at.
 
         Args:
-            objects: with bucket and key.
+            objects: with bucket and key, and the ETag that is meant where one is.
         """
         self.refresh()
-        if self._frame.is_empty() or not objects:
-            return [None] * len(objects)
-        asked = pl.DataFrame(
-            {name: [found[name] for found in objects] for name in ("bucket", "key")}
-        )
-        rows = asked.join(self._frame, on=["bucket", "key"], how="left", maintain_order="left")
+        if not objects:
+            return []
+        asked = _frame(objects, "bucket", "key", "etag")
+        found = self._index.find(self._index.names(asked))
+        same = found.etags == self._index.etags(asked["etag"])
         return [
-            Known(state, etag) if state else None
-            for state, etag in zip(rows["state"], rows["etag"], strict=True)
+            Known(self._index.state(code), bool(has_etag)) if known else None
+            for known, code, has_etag in zip(found.known, found.states, same, strict=True)
         ]
+
+
+def _frame(objects: Sequence[dict[str, Any]], *names: str) -> pl.DataFrame:
+    columns = {name: [found.get(name) for found in objects] for name in names}
+    return pl.DataFrame(columns, schema=dict.fromkeys(names, pl.String))
 
 
 def row(found: dict[str, Any], plan_id: int, now: dt.datetime, **columns: Any) -> dict[str, Any]:

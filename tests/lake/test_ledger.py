@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ import pytest
 
 from ctanalytics.lake import ledger as ledgers
 from ctanalytics.lake.lake import Lake
-from ctanalytics.lake.ledger import Ledger
+from ctanalytics.lake.ledger import Known, Ledger
 from ctanalytics.lake.merge import write
 from ctanalytics.records import schema
 from tests.logs import START
+
+S1, S2 = "ab" * 32, "0c" * 32
 
 
 @pytest.fixture
@@ -89,8 +92,8 @@ def test_an_archived_object_waits_until_it_is_restored(lake: Lake) -> None:
 
 
 def test_another_etag_is_another_content(lake: Lake) -> None:
-    commit(lake, 1, row(found(), "ingested", sha256="s1"))
-    assert Ledger(lake).unknown([found(etag="e2")]) == [found(etag="e2") | {"known_sha256": "s1"}]
+    commit(lake, 1, row(found(), "ingested", sha256=S1))
+    assert Ledger(lake).unknown([found(etag="e2")]) == [found(etag="e2") | {"known_sha256": S1}]
 
 
 def test_the_newest_row_of_an_object_counts(lake: Lake) -> None:
@@ -105,9 +108,51 @@ def test_the_newest_row_of_an_object_counts(lake: Lake) -> None:
 
 
 def test_a_row_that_read_nothing_does_not_hide_what_was_read_before(lake: Lake) -> None:
-    commit(lake, 1, row(found(), "ingested", sha256="s1"), row(found("b"), "ingested", sha256="s2"))
+    commit(lake, 1, row(found(), "ingested", sha256=S1), row(found("b"), "ingested", sha256=S2))
     commit(lake, 2, row(found(etag="e2"), "denied", plan_id=2))
-    assert Ledger(lake).unknown([found(etag="e3")])[0]["known_sha256"] == "s1"
+    assert Ledger(lake).unknown([found(etag="e3")])[0]["known_sha256"] == S1
+
+
+def test_the_newest_word_counts_whatever_the_order_of_the_files(lake: Lake) -> None:
+    """As after the ledger's small files were joined: one file has rows of many plans."""
+    table = pa.Table.from_pylist(
+        [
+            row(found("b", etag="e2"), "denied", plan_id=3),
+            row(found("a"), "ingested", plan_id=1, sha256=S1),
+            row(found("b"), "ingested", plan_id=1, sha256=S2),
+            row(found("a"), "gone", plan_id=4),
+        ],
+        schema.LOG_FILES,
+    )
+    lake.commit_plan("log_files", 4, [write(lake.store, "log_files", table, None, 4)])
+    commit(lake, 5, row(found("b", etag="e2"), "partial", plan_id=5, sha256=S1))
+    asked = [found("b", etag="e2"), found("a"), found("c")]
+    states = Ledger(lake).states(asked)
+    assert states == [Known("partial", has_etag=True), Known("gone", has_etag=True), None]
+    assert [one["known_sha256"] for one in Ledger(lake).unknown(asked)] == [S1, None]
+
+
+def test_a_growing_ledger_says_what_a_new_one_says(lake: Lake) -> None:
+    grown = Ledger(lake)
+    picks = random.Random(7)
+    names = [f"{number:02}" for number in range(40)]
+    for plan_id in range(1, 30):
+        some = picks.sample(names, picks.randint(1, 12))
+        rows = [
+            row(
+                found(name, etag=picks.choice(("e1", "e2"))),
+                picks.choice(("ingested", "denied", "partial")),
+                plan_id=plan_id,
+                sha256=picks.choice((S1, S2, None)),
+            )
+            for name in some
+        ]
+        commit(lake, plan_id, *rows)
+        grown.refresh()
+    asked = [found(name) for name in names]
+    assert grown.states(asked) == Ledger(lake).states(asked)
+    assert grown.unknown(asked) == Ledger(lake).unknown(asked)
+    assert grown.unknown(asked, every=True) == Ledger(lake).unknown(asked, every=True)
 
 
 def test_one_key_in_two_buckets_is_two_objects(lake: Lake) -> None:
