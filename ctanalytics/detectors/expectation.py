@@ -52,6 +52,22 @@ class Expected:
         found: Floats = self._running.ravel()[series * (width + 1) + hour] + part
         return found
 
+    def by_hour(self, series: Ints, start: int, hours: int) -> tuple[Floats, Floats]:
+        """Return by series and hour, flat, the expected calls before it and those of its minutes.
+
+        Args:
+            series: ascending.
+            start: the minute of the axis at which the first hour begins.
+            hours: of each series.
+        """
+        width = self._flat.shape[1]
+        hour = np.arange(hours) + (start // 60 - self.first_day * 24)
+        inside = (hour >= 0) & (hour < width)
+        before = self._running[series].take(np.clip(hour, 0, width), axis=1)
+        rate = self._flat[series].take(np.clip(hour, 0, width - 1), axis=1)
+        rate[:, ~inside] = 0.0
+        return before.ravel(), rate.ravel()
+
     def within(self, series: Ints, minute: Ints, window: int) -> Floats:
         """Expected calls in the minutes (minute - window, minute]."""
         return self.through(series, minute) - self.through(series, minute - window)

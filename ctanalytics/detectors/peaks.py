@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from ctanalytics.detectors.expectation import Expected
+from ctanalytics.detectors.hourly import Hourly, Moments
 from ctanalytics.detectors.series import (
     DAY,
     DROP_WINDOWS,
@@ -36,7 +37,9 @@ STEP: Final = 10
 LOCAL: Final = {5: 120, 15: 120, 60: 120, 360: 720, 1_440: 1_440}
 """Minutes before each window that tell what is usual just now."""
 
-_CHUNK_ROWS: Final = 20_000
+_CHUNK_ROWS: Final = 40_000
+_SERIES_ROWS: Final = 50
+"""What the hours of a series weigh beside its rows."""
 _THREADS: Final = 2
 
 
@@ -66,30 +69,31 @@ class Looks:
 
 
 def looks(
-    minutes: Minutes,
-    entries: Ints,
-    expected: Expected,
-    window: int,
-    through: Floats | None = None,
-) -> Looks:
+    minutes: Minutes, expected: Expected, first: int
+) -> tuple[Ints, Iterator[tuple[int, Looks]]]:
     """Compare the calls of the window that ends at each entry with what was to be expected: by the
     season, or by what went before the window, whichever is more.
 
     Args:
-        through: `expected.through` of the entries, where it is known.
+        minutes: of the days from the first on, and the two before.
+        expected: of the days from the first on, and the one before.
+
+    Returns:
+        The entries from the first day on, and by window what they show.
     """
-    places, running = minutes.places, minutes.running
-    who, minute = minutes.series[entries], minutes.minute[entries]
-    if through is None:
-        through = expected.through(who, minute)
-    now = places[entries]
-    below = np.searchsorted(places, now - window, side="right")
-    before = np.searchsorted(places, now - window - LOCAL[window], side="right")
-    start = running[below]
-    sums = running[entries + 1] - start
-    local = (start - running[before]) * (window / LOCAL[window])
-    season = through - expected.through(who, minute - window)
-    return Looks(sums, np.maximum(season, local))
+    hourly = Hourly(minutes, expected, (first - 2) * DAY)
+    entries = np.flatnonzero(minutes.minute >= first * DAY)
+    return entries, _looks(hourly, hourly.moments(entries))
+
+
+def _looks(hourly: Hourly, now: Moments) -> Iterator[tuple[int, Looks]]:
+    calls, season = hourly.calls(now), hourly.expected(now)
+    for window in SURGE_WINDOWS:
+        begin = now.earlier(window)
+        before = hourly.calls(begin)
+        local = before - hourly.calls(begin.earlier(LOCAL[window]))
+        expected = np.maximum(season - hourly.expected(begin), local * (window / LOCAL[window]))
+        yield window, Looks(calls - before, expected)
 
 
 def peaks(
@@ -135,35 +139,35 @@ def surge_peaks(
 
 def _chunks(minutes: Minutes) -> Iterator[Minutes]:
     """Parts of whole series that fit a processor's cache."""
-    edges = np.arange(0, len(minutes.series), _CHUNK_ROWS)
-    cuts = np.unique(np.searchsorted(minutes.series, minutes.series[edges], side="left"))
+    starts = np.flatnonzero(np.diff(minutes.series, prepend=-1))
+    size = np.diff(starts, append=len(minutes.series)) + _SERIES_ROWS
+    cuts = starts[np.flatnonzero(np.diff(np.cumsum(size) // _CHUNK_ROWS, prepend=-1))]
     for start, end in zip(cuts, [*cuts[1:], len(minutes.series)][: len(cuts)], strict=True):
         part = slice(start, end)
         yield Minutes(minutes.series[part], minutes.minute[part], minutes.calls[part], minutes.days)
-    if not len(edges):
+    if not len(cuts):
         yield minutes
 
 
 def _surges(part: Minutes, expected: Expected, first: int) -> tuple[Ints, Ints, Ints, Ints, Ints]:
     """Series, day, and by window the most calls, the largest y, the largest that is held."""
-    entries = np.flatnonzero(part.minute >= first * DAY)
+    entries, windows = looks(part, expected, first)
     cell = part.series[entries] * part.days + part.day[entries]
     starts = np.flatnonzero(np.diff(cell, prepend=-1))
     shape = (len(starts), len(SURGE_WINDOWS))
-    most, surge, held = (np.zeros(shape, np.int64) for _ in range(3))
+    most = np.zeros(shape, np.int64)
+    highest, held = np.zeros(shape), np.zeros(shape)
     if not len(starts):
-        return cell, cell, most, surge, held
-    through = expected.through(part.series[entries], part.minute[entries])
-    for place, window in enumerate(SURGE_WINDOWS):
-        found = looks(part, entries, expected, window, through)
+        return cell, cell, most, most, most
+    for place, (_, found) in enumerate(windows):
         ratio = found.ratio
         most[:, place] = np.maximum.reduceat(found.sums, starts)
-        # The largest ratio has the largest logarithm, which is so taken once a day.
-        surge[:, place] = nano(np.log(np.maximum.reduceat(ratio, starts)))
-        could = np.maximum.reduceat(np.where(found.held, ratio, 0.0), starts)
-        with np.errstate(divide="ignore"):
-            held[:, place] = nano(np.log(could))
-    return cell[starts] // part.days, cell[starts] % part.days, most, surge, held
+        highest[:, place] = np.maximum.reduceat(ratio, starts)
+        held[:, place] = np.maximum.reduceat(np.where(found.held, ratio, 0.0), starts)
+    # The largest ratio has the largest logarithm, which is so taken once a day.
+    with np.errstate(divide="ignore"):
+        surge = nano(np.log(highest))
+        return cell[starts] // part.days, cell[starts] % part.days, most, surge, nano(np.log(held))
 
 
 def drop_looks(

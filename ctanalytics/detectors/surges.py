@@ -327,11 +327,11 @@ def look(judged: Judged, chosen: Ints, part: History) -> Looks:
     first, days = part.first_day, part.axis.days
     minutes = part.minutes(first - 2, days)
     expected = part.expected(first - 1, days)
-    entries = np.flatnonzero(minutes.minute >= first * DAY)
+    entries, seen_by_window = looks(minutes, expected, first)
     who, day = minutes.series[entries], minutes.day[entries]
     found = Looks(minutes, who, minutes.minute[entries], {}, {}, {}, {})
-    for window in WINDOWS:
-        seen, own = looks(minutes, entries, expected, window), judged.own[window]
+    for window, seen in seen_by_window:
+        own = judged.own[window]
         column = day - own.first
         y = np.round(seen.y, 9)
         u = deviation(y, own.record[chosen][who, column], own.scale[chosen][who, column])

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from ctanalytics.detectors import stops
 from ctanalytics.detectors.calendars import Calendars
 from ctanalytics.detectors.expectation import Expected
+from ctanalytics.detectors.hourly import Hourly
 from ctanalytics.detectors.logged import logged
-from ctanalytics.detectors.peaks import looks
+from ctanalytics.detectors.peaks import LOCAL, looks
 from ctanalytics.detectors.series import DAY, SURGE_WINDOWS, Axis, Keys, minutes_of
 from ctanalytics.records.series_tables import KEYS
 from ctanalytics.settings import Calendar
@@ -59,13 +60,33 @@ def test_window_counts_equal_those_of_a_dense_grid(rows: list[tuple[int, int, in
     minutes = minutes_of(keys, Axis(START, DAYS), tables)
     nothing = Expected(0, np.zeros((keys.count, DAYS, 24)))
     grid = dense(rows)
-    every = np.arange(len(minutes.series))
-    for window in SURGE_WINDOWS:
-        want = [
-            grid[who, max(0, minute - window + 1) : minute + 1].sum()
-            for who, minute in zip(minutes.series, minutes.minute, strict=True)
-        ]
-        assert looks(minutes, every, nothing, window).sums.tolist() == want
+    entries, by_window = looks(minutes, nothing, 0)
+    assert entries.tolist() == list(range(len(minutes.series)))
+    for window, found in by_window:
+        now, usual = [], []
+        for who, minute in zip(minutes.series, minutes.minute, strict=True):
+            begin = minute - window + 1
+            now.append(grid[who, max(0, begin) : minute + 1].sum())
+            before = grid[who, max(0, begin - LOCAL[window]) : max(0, begin)].sum()
+            usual.append(before * (window / LOCAL[window]))
+        assert found.sums.tolist() == now
+        assert found.expected.tolist() == usual
+
+
+@given(entries)
+@settings(max_examples=20, deadline=None)
+def test_the_season_of_an_hour_is_that_of_its_minutes(rows: list[tuple[int, int, int]]) -> None:
+    tables = table(rows)
+    keys = Keys.of(one for _, one in tables)
+    minutes = minutes_of(keys, Axis(START, DAYS), tables)
+    first = int(minutes.minute.min()) // DAY
+    rates = np.random.default_rng(1).uniform(0, 3, (keys.count, DAYS - first, 24))
+    season = Expected(first, rates)
+    hourly = Hourly(minutes, season, (first - 2) * DAY)
+    now = hourly.moments(np.arange(len(minutes.series)))
+    for earlier in (0, *SURGE_WINDOWS):
+        want = season.through(minutes.series, minutes.minute - earlier)
+        assert hourly.expected(now.earlier(earlier)).tolist() == want.tolist()
 
 
 @given(entries)
