@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from ctanalytics.app.lake.info import info
-from ctanalytics.errors import ReportError, UsageError
+from ctanalytics.app.report_place import place_of
+from ctanalytics.errors import UsageError
 from ctanalytics.lake.lake import Lake
 from ctanalytics.reporting import render, sections
 from ctanalytics.reporting.document import LakeFacts
+from ctanalytics.reporting.voice import voice_of
 from ctanalytics.settings import Settings
 
 
@@ -40,22 +40,25 @@ def report(
     until: dt.datetime | None = None,
     now: dt.datetime | None = None,
 ) -> ReportResult:
-    """Write report.html, report.md and report.json of since <= t < until into a folder.
+    """Write report.html, report.md and report.json of since <= t < until into a folder or bucket.
 
     Only their owner may read the files: they hold names, addresses and error texts. A folder that
-    is not there is made likewise; one that is there keeps its mode.
+    is not there is made likewise; one that is there keeps its mode. In S3 they are encrypted.
 
     Args:
-        output: the folder; else that of the settings.
+        settings: `report.language` and `report.timezone` say how it is told.
+        output: the folder or s3://bucket/prefix; else that of the settings.
         since, until: else the days that `detect` looks at by default, up to the newest event.
         now: the time that the report gives for itself; the same lake and `now` give the same bytes.
 
     Raises:
-        UsageError: since is not before until.
-        ReportError: the folder or a file can't be written.
+        UsageError: since is not before until, or there is no such language or time zone.
+        ReportError: the folder, the bucket or a file can't be written.
     """
     now = now or dt.datetime.now(dt.UTC).replace(microsecond=0)
     settings = settings or Settings()
+    voice = voice_of(settings.report.language, settings.report.timezone)
+    place = place_of(output or settings.report.output, settings.lake_aws)
     here = lake if isinstance(lake, Lake) else Lake(lake, settings.lake_aws)
     found = info(here)
     facts = LakeFacts(
@@ -68,19 +71,24 @@ def report(
             since, until, newest=sections.newest_event(engine), now=now, days=settings.detect.days
         )
         document = sections.document(
-            engine, since=since, until=until, now=now, top=settings.report.top, lake=facts
+            engine,
+            since=since,
+            until=until,
+            now=now,
+            top=settings.report.top,
+            lake=facts,
+            voice=voice,
         )
-    folder = Path(output or settings.report.output)
     forms = {
         "report.html": render.html(document),
         "report.md": render.text(document),
         "report.json": render.data(document),
     }
-    _write(folder, forms)
+    place.put(forms)
     return ReportResult(
-        html=str(folder / "report.html"),
-        markdown=str(folder / "report.md"),
-        json=str(folder / "report.json"),
+        html=place.at("report.html"),
+        markdown=place.at("report.md"),
+        json=place.at("report.json"),
         since=since,
         until=until,
         headline=document.headline,
@@ -97,6 +105,11 @@ def span_of(
     now: dt.datetime,
     days: int,
 ) -> tuple[dt.datetime, dt.datetime]:
+    """Return the span of a report: what is given, else the days up to the newest event.
+
+    Raises:
+        UsageError: since is not before until.
+    """
     if until is None:
         # The newest event is in: its minute ends the span.
         last = (newest or now).replace(second=0, microsecond=0) + dt.timedelta(minutes=1)
@@ -110,29 +123,3 @@ def span_of(
             mend="give a --since that lies before --until",
         )
     return since, until
-
-
-def _write(folder: Path, forms: dict[str, str]) -> None:
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        for name, text in forms.items():
-            _replace(folder / name, text)
-    except OSError as error:
-        raise ReportError(
-            f"the report can't be written: {error.strerror or error}",
-            where=str(error.filename or folder),
-            mend="name another folder with --output",
-        ) from error
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all, readable by its owner alone from the first byte."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,12 +16,24 @@ def report(
         str | None, typer.Option(help="Where the lake is: a folder or s3://bucket/prefix.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Folder of report.html, report.md, report.json.")
+        str | None,
+        typer.Option(
+            help="Folder or s3://bucket/prefix of report.html, report.md and report.json."
+        ),
     ] = None,
-    day: Annotated[str | None, typer.Option(help="One UTC day, such as 2026-11-24.")] = None,
+    day: Annotated[
+        str | None, typer.Option(help="One day of the time zone, such as 2026-11-24.")
+    ] = None,
     since: Annotated[str | None, typer.Option(help="From this time on (UTC).")] = None,
     until: Annotated[str | None, typer.Option(help="Before this time (UTC).")] = None,
     top: Annotated[int | None, typer.Option(help="Rows of each table.", min=1)] = None,
+    language: Annotated[
+        str | None, typer.Option(help="en or ja; by default report.language.")
+    ] = None,
+    timezone: Annotated[
+        str | None,
+        typer.Option(help="Zone of all times shown, such as Asia/Tokyo; else report.timezone."),
+    ] = None,
     form: Annotated[
         str,
         typer.Option(
@@ -37,22 +48,33 @@ def report(
     event.
 
     Example: ctanalytics report --lake ./lake --output ./report --day 2026-11-24
+
+    Example: ctanalytics report --lake ./lake --language ja --timezone Asia/Tokyo
     """
     import dataclasses
 
     from ctanalytics.app.report import report as run
     from ctanalytics.errors import UsageError
+    from ctanalytics.reporting.voice import voice_of
 
+    settings = console.settings_from(
+        {
+            "lake": lake,
+            "report.top": top,
+            "report.language": language,
+            "report.timezone": timezone,
+        }
+    )
+    zone = voice_of(settings.report.language, settings.report.timezone).zone
     if day is not None and (since is not None or until is not None):
         raise UsageError(
             "--day is a span of its own", where="--day", mend="give --day, or --since and --until"
         )
     start, end = (
-        whole_day(day, "--day")
+        whole_day(day, "--day", zone)
         if day is not None
         else (moment(since, "--since"), moment(until, "--until"))
     )
-    settings = console.settings_from({"lake": lake, "report.top": top})
     if form not in ("html", "text"):
         raise UsageError(f"there is no format {form!r}", where="--format", mend="use html or text")
     if form == "text":

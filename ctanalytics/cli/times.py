@@ -43,9 +43,17 @@ def duration(text: str | None, flag: str) -> float | None:
     raise UsageError(f"{text!r} is not a duration", where=flag, mend="write 30s, 5m, 1h or 1d")
 
 
-def day(text: str, flag: str) -> tuple[dt.datetime, dt.datetime]:
-    """Read a date as the UTC day from its midnight up to the next."""
+def day(text: str, flag: str, zone: dt.tzinfo = dt.UTC) -> tuple[dt.datetime, dt.datetime]:
+    """Read a date as the day of a zone, from its midnight up to the next.
+
+    Raises:
+        UsageError: it is no date.
+    """
     found = moment(text, flag)
     if found is None or found.time() != dt.time(0):
         raise UsageError(f"{text!r} is not a date", where=flag, mend="write 2026-11-24")
-    return found, found + dt.timedelta(days=1)
+    start, end = (
+        dt.datetime.combine(found.date() + dt.timedelta(days=days), dt.time(), zone)
+        for days in (0, 1)
+    )
+    return start.astimezone(dt.UTC), end.astimezone(dt.UTC)

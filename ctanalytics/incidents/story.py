@@ -16,6 +16,20 @@ _TOLD: Final = 4  # anomalies whose own explanation is part of the story
 _NAMED: Final = 5  # names in a list of names
 _STEPS: Final = 8
 
+LINKS: Final = {
+    "access_key": "an access key",
+    "api": "an API",
+    "api_in_accounts": "an API over many accounts",
+    "error": "an error",
+    "group": "a burst of calls",
+    "invoked_by": "a calling service",
+    "network": "a network",
+    "person": "a person",
+    "principal": "a principal",
+    "role_name": "a role's name",
+}
+"""What anomalies of an incident share, in words."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scene:
@@ -160,7 +174,7 @@ def _together(scene: Scene) -> str:
         return ""
     families = dict.fromkeys(family(one["detector"]) for one in scene.anomalies)
     told_by = _names(families)
-    shared = _names([_words(link) for link in scene.linked_by])
+    shared = _names([LINKS.get(link, link) for link in scene.linked_by])
     share = f"; they share {shared}" if shared else ""
     return f"Why together: {len(scene.anomalies)} anomalies, told by {told_by}{share}."
 
@@ -171,21 +185,6 @@ def _how_unusual(as_grave: int, days: int) -> str:
     plural = "s" if as_grave > 1 else ""
     verb = "were" if as_grave > 1 else "was"
     return f"How unusual: {as_grave:,} incident{plural} of the {days} days before {verb} as grave."
-
-
-def _words(link: str) -> str:
-    return {
-        "access_key": "an access key",
-        "api": "an API",
-        "api_in_accounts": "an API over many accounts",
-        "error": "an error",
-        "group": "a burst of calls",
-        "invoked_by": "a calling service",
-        "network": "a network",
-        "person": "a person",
-        "principal": "a principal",
-        "role_name": "a role's name",
-    }.get(link, link)
 
 
 def short_principal(arn: str) -> str:

@@ -7,58 +7,49 @@ from collections import Counter
 
 from ctanalytics.engines.duckdb import Engine
 from ctanalytics.reporting import tables
-from ctanalytics.reporting.document import Column, Fact, Section
-from ctanalytics.reporting.tables import Layout
+from ctanalytics.reporting.document import Section
+from ctanalytics.reporting.tables import Field, Layout, fact
+from ctanalytics.reporting.voice import Voice
 
 OUTCOMES = Layout(
     "alerts",
-    "By target, outcome and reason",
     (
-        Column("target", "Target", "code"),
-        Column("outcome", "Outcome", "text"),
-        Column("reason", "Reason", "text"),
-        Column("alerts", "Alerts", "count", bar=True),
-        Column("last_at", "Last", "time"),
+        Field("target", "code"),
+        Field("outcome", "word"),
+        Field("reason", "word"),
+        Field("alerts", "count", bar=True),
+        Field("last_at", "time"),
     ),
 )
 UNDELIVERED = Layout(
     "undelivered",
-    "What a target did not take",
     (
-        Column("outcome", "Outcome", "text"),
-        Column("severity", "Severity", "text"),
-        Column("title", "Alert", "text"),
-        Column("target", "Target", "code"),
-        Column("reason", "Reason", "text"),
-        Column("attempts", "Attempts", "count"),
-        Column("last_at", "Last", "time"),
+        Field("outcome", "word"),
+        Field("severity", "word"),
+        Field("title", "text"),
+        Field("target", "code"),
+        Field("reason", "word"),
+        Field("attempts", "count"),
+        Field("last_at", "time"),
     ),
 )
 
 
-def sections(engine: Engine, *, since: dt.datetime, top: int) -> tuple[Section, ...]:
+def sections(engine: Engine, voice: Voice, *, since: dt.datetime, top: int) -> tuple[Section, ...]:
     """Return the section, or none when no alert was handled since the span began and none is stuck."""
-    handled = tables.table(engine, OUTCOMES, since=since)
-    stuck = tables.table(engine, UNDELIVERED, top=top)
+    handled = tables.table(engine, OUTCOMES, voice=voice, since=since)
+    stuck = tables.table(engine, UNDELIVERED, voice=voice, top=top)
     if not handled.rows and not stuck.rows:
         return ()
     outcomes: Counter[str] = Counter()
     for row in handled.rows:
         outcomes[str(row["outcome"])] += int(str(row["alerts"]))
     dead = sum(row["outcome"] == "dead letter" for row in stuck.rows)
-    if dead:
-        sentence = (
-            "A target refused alerts so often that they are not offered any more: mend the cause, "
-            "then run ctanalytics emit --retry."
-        )
-    elif stuck.rows:
-        sentence = "Some alerts did not reach their target yet: the next run tries again."
-    else:
-        sentence = "Every alert that was to be sent reached its target."
+    sentence = voice.say(f"alerts.{'dead' if dead else 'waiting' if stuck.rows else 'delivered'}")
     facts = (
-        Fact("alerts_sent", "Sent", outcomes["sent"], "count"),
-        Fact("alerts_suppressed", "Suppressed", outcomes["suppressed"], "count"),
-        Fact("alerts_undelivered", "Not delivered", stuck.found, "count"),
+        fact(voice, "alerts_sent", outcomes["sent"], "count"),
+        fact(voice, "alerts_suppressed", outcomes["suppressed"], "count"),
+        fact(voice, "alerts_undelivered", stuck.found, "count"),
     )
     shown = tuple(found for found in (stuck, handled) if found.rows)
-    return (Section("alerts", "Alerts", (sentence,), facts, tables=shown),)
+    return (Section("alerts", voice.say("titles.alerts"), (sentence,), facts, tables=shown),)

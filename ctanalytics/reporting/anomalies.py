@@ -5,23 +5,23 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-import msgspec
 import pyarrow as pa
 
 from ctanalytics import findings
 from ctanalytics.engines.duckdb import Engine
 from ctanalytics.reporting.document import (
     Alert,
-    Attribution,
-    Column,
     Entry,
     Figure,
-    Insight,
     Table,
 )
+from ctanalytics.reporting.evidence import Evidence, Rate, evidence, insight
+from ctanalytics.reporting.retold import Told, told
 from ctanalytics.reporting.series import Point, clipped, described, hourly
+from ctanalytics.reporting.tables import Field, Layout, laid_out
+from ctanalytics.reporting.voice import Voice
 
 MAX_ENTRIES = 100
 MAX_CHARTS = 24  # of about 10 KB each
@@ -48,63 +48,6 @@ SUBJECTS = pa.schema(
 """What `reporting/subject_hours` reads as report_subjects."""
 
 
-class _Loose(msgspec.Struct, frozen=True, rename="camel"):
-    """Base of what is read from JSON: unknown members are ignored."""
-
-
-class _Rate(msgspec.Struct, frozen=True):
-    points: list[tuple[str, float, float | None]]
-    unit: str = "calls per minute"
-    minutes: float = 1.0
-
-
-class _Evidence(msgspec.Struct, frozen=True):
-    event_ids: list[str] = []
-    events: int | None = None
-    sql: str = ""
-    rate: _Rate | None = None
-
-
-class _Value(_Loose, frozen=True):
-    value: str
-    average: float
-
-
-class _Attribution(_Loose, frozen=True):
-    attribute: str
-    insight: list[_Value] = []
-    baseline: list[_Value] = []
-
-
-class _Average(_Loose, frozen=True):
-    average: float | None = None
-
-
-class _Statistics(_Loose, frozen=True):
-    baseline: _Average = _Average()
-    insight: _Average = _Average()
-    insight_duration: int | None = None
-    baseline_duration: int | None = None
-
-
-class _Context(_Loose, frozen=True):
-    statistics: _Statistics = _Statistics()
-    attributions: list[_Attribution] = []
-
-
-class _Details(_Loose, frozen=True):
-    insight_context: _Context = _Context()
-
-
-class _Record(_Loose, frozen=True):
-    insight_details: _Details = _Details()
-
-
-class _Pair(_Loose, frozen=True):
-    start: _Record | None = None
-    end: _Record | None = None
-
-
 def ranked(engine: Engine, *, since: dt.datetime, until: dt.datetime) -> list[dict[str, Any]]:
     """Return the anomalies that touch a span, the gravest first, withdrawn ones among them."""
     rows: list[dict[str, Any]] = engine.run(
@@ -121,53 +64,72 @@ def ranked(engine: Engine, *, since: dt.datetime, until: dt.datetime) -> list[di
     )
 
 
+def retold(rows: list[dict[str, Any]], voice: Voice) -> dict[str, Told]:
+    """Return the titles and explanations of anomalies in the voice's language, by id."""
+    return {row["anomaly_id"]: told(voice, row) for row in rows}
+
+
 def entries(
     engine: Engine,
     rows: list[dict[str, Any]],
+    texts: Mapping[str, Told],
+    voice: Voice,
     *,
     covered: tuple[dt.datetime, dt.datetime] | None,
 ) -> tuple[Entry, ...]:
     """Tell the first MAX_ENTRIES anomalies in full, the first MAX_CHARTS with a chart.
 
     Args:
+        texts: of `retold`.
         covered: the span that the lake has events of; no chart shows a zero outside it.
     """
     if not rows:
         return ()
-    shown = [(row, _evidence(row["evidence"])) for row in rows[:MAX_ENTRIES]]
-    figures = _figures(engine, shown[:MAX_CHARTS], covered) if covered else {}
+    shown = [(row, evidence(row["evidence"])) for row in rows[:MAX_ENTRIES]]
+    figures = _figures(engine, shown[:MAX_CHARTS], covered, voice) if covered else {}
     alerts = _alerts(engine)
     return tuple(
         _entry(
             row,
-            evidence,
+            behind,
+            texts[row["anomaly_id"]],
             figure=figures.get(row["anomaly_id"]),
             alerts=alerts.get(row["anomaly_id"], ()),
         )
-        for row, evidence in shown
+        for row, behind in shown
     )
 
 
-def further(rows: list[dict[str, Any]]) -> Table | None:
+FURTHER: Final = Layout(
+    "further_anomalies",
+    (
+        Field("severity", "word"),
+        Field("started_at", "time"),
+        Field("title", "text"),
+        Field("account_id", "code"),
+        Field("score", "rate"),
+        Field("anomaly_id", "code"),
+    ),
+)
+
+
+def further(rows: list[dict[str, Any]], texts: Mapping[str, Told], voice: Voice) -> Table | None:
     """List what `entries` leaves out, one line each; none when nothing is."""
     rest = rows[MAX_ENTRIES:]
     if not rest:
         return None
-    columns = (
-        Column("severity", "Severity", "text"),
-        Column("started_at", "Start", "time"),
-        Column("title", "What", "text"),
-        Column("account_id", "Account", "code"),
-        Column("score", "Score", "rate"),
-        Column("anomaly_id", "Id", "code"),
+    shown = tuple(
+        {field.name: row[field.name] for field in FURTHER.fields}
+        | {"title": texts[row["anomaly_id"]].title}
+        for row in rest[:MAX_LINES]
     )
-    shown = tuple({column.name: row[column.name] for column in columns} for row in rest[:MAX_LINES])
-    return Table("further_anomalies", "Further anomalies", columns, shown, len(rest))
+    return laid_out(FURTHER, shown, len(rest), voice)
 
 
 def _entry(
     row: Mapping[str, Any],
-    evidence: _Evidence,
+    behind: Evidence,
+    text: Told,
     *,
     figure: Figure | None,
     alerts: tuple[Alert, ...],
@@ -176,55 +138,17 @@ def _entry(
         **{
             name: row[name]
             for name in Entry.__dataclass_fields__
-            if name in row and name != "insight"
+            if name in row and name not in ("insight", "title", "explanation")
         },
-        events=evidence.events,
-        event_ids=tuple(evidence.event_ids[:MAX_EVENT_IDS]),
-        sql=evidence.sql,
+        title=text.title,
+        explanation=text.explanation,
+        original=text.original,
+        events=behind.events,
+        event_ids=tuple(behind.event_ids[:MAX_EVENT_IDS]),
+        sql=behind.sql,
         figure=figure,
-        insight=_insight(row["insight"]),
+        insight=insight(row["insight"]),
         alerts=alerts,
-    )
-
-
-def _evidence(text: str) -> _Evidence:
-    try:
-        return msgspec.json.decode(text, type=_Evidence)
-    except (msgspec.DecodeError, UnicodeEncodeError):
-        # A detector's own SQL or ids are lost to the page, never the anomaly itself.
-        return _Evidence()
-
-
-def _insight(text: str | None) -> Insight | None:
-    if not text:
-        return None
-    try:
-        pair = msgspec.json.decode(text, type=_Pair)
-    except (msgspec.DecodeError, UnicodeEncodeError):
-        return None
-    record = pair.end or pair.start
-    if record is None:
-        return None
-    context = record.insight_details.insight_context
-    numbers = context.statistics
-    return Insight(
-        baseline_average=numbers.baseline.average,
-        insight_average=numbers.insight.average,
-        baseline_minutes=numbers.baseline_duration,
-        insight_minutes=numbers.insight_duration,
-        attributions=tuple(
-            Attribution(
-                attribute=attribution.attribute,
-                value=value.value,
-                insight_average=value.average,
-                baseline_average=next(
-                    (past.average for past in attribution.baseline if past.value == value.value),
-                    None,
-                ),
-            )
-            for attribution in context.attributions
-            for value in attribution.insight[:5]
-        ),
     )
 
 
@@ -237,37 +161,41 @@ def _alerts(engine: Engine) -> dict[str, tuple[Alert, ...]]:
 
 def _figures(
     engine: Engine,
-    rows: list[tuple[dict[str, Any], _Evidence]],
+    rows: list[tuple[dict[str, Any], Evidence]],
     covered: tuple[dt.datetime, dt.datetime],
+    voice: Voice,
 ) -> dict[str, Figure]:
     """Draw each anomaly's rate where its detector gave one, else the hours around it."""
     figures: dict[str, Figure] = {}
     without: list[dict[str, Any]] = []
-    for row, evidence in rows:
-        points = _rate_points(evidence.rate)
-        if evidence.rate is None or not points:
+    for row, behind in rows:
+        points = _rate_points(behind.rate)
+        if behind.rate is None or not points:
             without.append(row)
         else:
-            figures[row["anomaly_id"]] = _rate_figure(row, evidence.rate, points)
-    return figures | _activity_figures(engine, without, covered)
+            figures[row["anomaly_id"]] = _rate_figure(row, behind.rate, points, voice)
+    return figures | _activity_figures(engine, without, covered, voice)
 
 
-def _rate_figure(row: Mapping[str, Any], rate: _Rate, points: tuple[Point, ...]) -> Figure:
+def _rate_figure(
+    row: Mapping[str, Any], rate: Rate, points: tuple[Point, ...], voice: Voice
+) -> Figure:
+    unit = voice.word(rate.unit)
     step = max(round(rate.minutes * 60), 1)
     last = points[-1][0] + dt.timedelta(seconds=step)
     return Figure(
         name=f"rate_{row['anomaly_id']}",
         kind="rate",
-        title=f"Observed and expected {rate.unit}",
-        description=described(points, rate.unit, second="expected"),
-        unit=rate.unit,
+        title=voice.say("figure.rate", unit=unit),
+        description=described(points, unit, second=voice.say("units.expected"), voice=voice),
+        unit=unit,
         step_seconds=step,
         points=points,
         window=clipped(row["started_at"], row["ended_at"], points[0][0], last),
     )
 
 
-def _rate_points(rate: _Rate | None) -> tuple[Point, ...]:
+def _rate_points(rate: Rate | None) -> tuple[Point, ...]:
     if rate is None:
         return ()
     try:
@@ -283,7 +211,10 @@ def _utc(text: str) -> dt.datetime:
 
 
 def _activity_figures(
-    engine: Engine, rows: list[dict[str, Any]], covered: tuple[dt.datetime, dt.datetime]
+    engine: Engine,
+    rows: list[dict[str, Any]],
+    covered: tuple[dt.datetime, dt.datetime],
+    voice: Voice,
 ) -> dict[str, Figure]:
     """The hours around anomalies of whom each names, or of the API where it names nobody."""
     subjects = [subject for row in rows if (subject := _subject(row, covered))]
@@ -301,7 +232,7 @@ def _activity_figures(
     by_id = {row["anomaly_id"]: row for row in rows}
     return {
         subject["anomaly_id"]: _activity_figure(
-            by_id[subject["anomaly_id"]], subject, hours[subject["anomaly_id"]]
+            by_id[subject["anomaly_id"]], subject, hours[subject["anomaly_id"]], voice
         )
         for subject in subjects
     }
@@ -325,16 +256,20 @@ def _subject(
 
 
 def _activity_figure(
-    row: Mapping[str, Any], subject: Mapping[str, Any], hours: list[dict[str, Any]]
+    row: Mapping[str, Any],
+    subject: Mapping[str, Any],
+    hours: list[dict[str, Any]],
+    voice: Voice,
 ) -> Figure:
     points = hourly(hours, subject["since"], subject["until"])
-    name = "principal" if subject["principal"] else "API" if subject["event_name"] else "account"
+    whose = "principal" if subject["principal"] else "api" if subject["event_name"] else "account"
+    unit = voice.say("units.per_hour")
     return Figure(
         name=f"activity_{row['anomaly_id']}",
         kind="activity",
-        title=f"Calls per hour of this {name} in the days around",
-        description=described(points, "calls per hour", second="failed"),
-        unit="calls per hour",
+        title=voice.say(f"figure.around_{whose}"),
+        description=described(points, unit, second=voice.say("units.failed"), voice=voice),
+        unit=unit,
         step_seconds=3600,
         points=points,
         window=clipped(row["started_at"], row["ended_at"], subject["since"], subject["until"]),

@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ctanalytics.reporting.voice import Voice
+
 Cell = str | int | float | bool | dt.datetime | dt.date | tuple[int, ...] | None
 
-Kind = Literal["text", "code", "count", "bytes", "share", "rate", "time", "date", "trend"]
-"""How a value is shown. text: prose; code: an identifier; count: an integer; share: 0-1 as per
-cent; rate: a decimal number; trend: counts in equal steps, drawn as a small line."""
+Kind = Literal["text", "word", "code", "count", "bytes", "share", "rate", "time", "date", "trend"]
+"""How a value is shown. text: prose, as it is stored; word: one of a vocabulary, in the report's
+language; code: an identifier; count: an integer; share: 0-1 as per cent; rate: a decimal number;
+trend: counts in equal steps, drawn as a small line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,8 @@ class Entry:
     revision: int
     title: str
     explanation: str
+    original: str
+    """The detector's own sentences in English, where `explanation` is told in another language."""
     score: float
     p_value: float | None
     started_at: dt.datetime
@@ -159,6 +164,8 @@ class Incident:
     revision: int
     title: str
     story: tuple[str, ...]
+    original: tuple[str, ...]
+    """The story as the lake holds it in English, where `story` is told in another language."""
     next_steps: tuple[str, ...]
     started_at: dt.datetime
     ended_at: dt.datetime | None
@@ -197,6 +204,7 @@ class LakeFacts:
 class Document:
     """A whole report of the span since <= t < until, UTC."""
 
+    voice: Voice
     since: dt.datetime
     until: dt.datetime
     generated_at: dt.datetime

@@ -8,6 +8,7 @@ from typing import Any, Final
 from ctanalytics.engines.duckdb import Engine
 from ctanalytics.reporting import tables
 from ctanalytics.reporting.document import Section
+from ctanalytics.reporting.voice import Voice
 
 _HISTORY_DAYS: Final = 30
 _MOST_EVENTS: Final = 20_000_000
@@ -15,31 +16,38 @@ _MOST_EVENTS: Final = 20_000_000
 
 
 def section(
-    engine: Engine, span: dict[str, Any], *, since: dt.datetime, until: dt.datetime, top: int
+    engine: Engine,
+    span: dict[str, Any],
+    voice: Voice,
+    *,
+    since: dt.datetime,
+    until: dt.datetime,
+    top: int,
 ) -> Section:
     """Tell which accounts, regions, principals and APIs are new.
 
     Args:
         span: the row of reporting/lake_span.
     """
-    title = "First seen"
+    title = voice.say("titles.first_seen")
     start = _start_of_history(span, since.date(), (until.date() - since.date()).days + 1)
     if start is None or start >= since.date():
-        return Section(
-            "first_seen", title, ("The lake has no days before this span to compare with.",)
-        )
+        return Section("first_seen", title, (voice.say("first_seen.no_history"),))
     history = dt.datetime.combine(start, dt.time(), dt.UTC)
     found = tables.table(
-        engine, tables.FIRST_SEEN, since=history, until=until, new_from=since, top=top
+        engine,
+        tables.FIRST_SEEN,
+        voice=voice,
+        since=history,
+        until=until,
+        new_from=since,
+        top=top,
     )
     days = (since.date() - start).days
-    before = f"the {days} days before this span" if days > 1 else "the day before this span"
+    before = voice.say(f"first_seen.{'days' if days > 1 else 'day'}_before", n=days)
     if not found.found:
-        return Section("first_seen", title, (f"Nothing that was not seen in {before}.",))
-    sentence = (
-        f"Not seen in {before}. What an account does on its first day is not listed, but the "
-        "account is."
-    )
+        return Section("first_seen", title, (voice.say("first_seen.none", before=before),))
+    sentence = voice.say("first_seen.sentence", before=before)
     return Section("first_seen", title, (sentence,), tables=(found,))
 
 

@@ -9,6 +9,9 @@ from typing import Any, Final
 from ctanalytics.engines.duckdb import Engine
 from ctanalytics.findings import severity_rank
 from ctanalytics.reporting.document import Entry, Incident, Member
+from ctanalytics.reporting.retold import Told
+from ctanalytics.reporting.story import story
+from ctanalytics.reporting.voice import Voice
 
 MAX_INCIDENTS: Final = 50
 
@@ -29,42 +32,57 @@ def ranked(engine: Engine, *, since: dt.datetime, until: dt.datetime) -> list[di
 
 
 def incidents(
-    engine: Engine, rows: Iterable[Mapping[str, Any]], entries: Iterable[Entry]
+    engine: Engine,
+    rows: Iterable[Mapping[str, Any]],
+    entries: Iterable[Entry],
+    texts: Mapping[str, Told],
+    voice: Voice,
 ) -> tuple[Incident, ...]:
     """Tell incidents, each with its anomalies.
 
     Args:
         rows: of `ranked`.
         entries: the anomalies that the report tells, so that an incident can point to them.
+        texts: what the anomalies of the span are called, by id.
     """
     shown = list(rows)[:MAX_INCIDENTS]
     places = {entry.anomaly_id: place for place, entry in enumerate(entries, start=1)}
-    members: dict[str, list[Member]] = {}
     wanted = [row["incident_id"] for row in shown]
+    members: dict[str, list[Member]] = {}
     for row in engine.run("incidents/members_of", ids=wanted).to_pylist():
+        known = texts.get(row["anomaly_id"])
         members.setdefault(row["incident_id"], []).append(
             Member(
                 anomaly_id=row["anomaly_id"],
-                title=row["title"],
+                title=known.title if known else row["title"],
                 detector=row["detector"],
                 severity=row["severity"],
                 started_at=row["started_at"],
                 place=places.get(row["anomaly_id"]),
             )
         )
-    return tuple(_incident(row, tuple(members.get(row["incident_id"], ()))) for row in shown)
+    return tuple(
+        _incident(row, tuple(members.get(row["incident_id"], ())), texts, voice) for row in shown
+    )
 
 
-def _incident(row: Mapping[str, Any], members: tuple[Member, ...]) -> Incident:
+def _incident(
+    row: Mapping[str, Any],
+    members: tuple[Member, ...],
+    texts: Mapping[str, Told],
+    voice: Voice,
+) -> Incident:
+    title, lines, original = story(voice, row, texts)
     return Incident(
         incident_id=row["incident_id"],
         severity=row["severity"],
         state=row["state"],
         closed_because=row["closed_because"],
         revision=row["revision"],
-        title=row["title"],
-        story=tuple(line for line in row["story"].splitlines() if line.strip()),
-        next_steps=tuple(row["next_steps"] or ()),
+        title=title,
+        story=lines,
+        original=original,
+        next_steps=tuple(voice.word(step) for step in row["next_steps"] or ()),
         started_at=row["started_at"],
         ended_at=row["ended_at"],
         accounts=_named(row["account_ids"], row["account_names"]),

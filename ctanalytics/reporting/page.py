@@ -7,6 +7,7 @@ import datetime as dt
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import resources
 from typing import Any
 
@@ -17,6 +18,7 @@ from ctanalytics import untrusted
 from ctanalytics.reporting.bars import bars
 from ctanalytics.reporting.document import Cell
 from ctanalytics.reporting.values import duration, show
+from ctanalytics.reporting.voice import ENGLISH, Voice
 
 _CELL_CHARACTERS = 300
 _TEXT_CHARACTERS = 180
@@ -30,6 +32,7 @@ def page(
     *,
     filters: Mapping[str, Callable[..., Any]] | None = None,
     names: Mapping[str, Any] | None = None,
+    voice: Voice = ENGLISH,
     **values: Any,
 ) -> str:
     """Render a template of `templates/` with its style sheets inside.
@@ -39,13 +42,21 @@ def page(
     Args:
         filters: further ones, or in the place of those that all pages have.
         names: what templates that are imported may use too.
+        voice: the language and the time zone of what all pages share.
     """
     folder = resources.files("ctanalytics.reporting").joinpath("templates")
     style = "".join(folder.joinpath(name).read_text("utf-8") for name in styles)
     environment = environment_of(_visible, autoescape=True)
-    environment.filters.update(cell=cell, bars=bars, code=_code, sql=_sql)
+    environment.filters.update(cell=cell, bars=bars, code=code, sql=_sql, word=voice.word)
     environment.filters.update(filters or {})
-    environment.globals.update(duration=duration, show=show)
+    environment.globals.update(
+        duration=partial(duration, voice=voice),
+        language=voice.language,
+        say=partial(_said, voice),
+        show=partial(show, voice=voice),
+        voice=voice,
+        word=voice.word,
+    )
     environment.globals.update(names or {})
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return environment.get_template(template).render(
@@ -79,8 +90,14 @@ def _visible(value: Any) -> Any:
     return value
 
 
-def _code(value: object) -> Markup:
-    """An identifier of a log: kept apart from the direction of the text around it."""
+def _said(voice: Voice, key: str, /, **values: object) -> Markup:
+    """What the catalogue says, with values escaped as anywhere on the page."""
+    shown = {name: _visible(value) for name, value in values.items()}
+    return Markup(escape(voice.messages[key])).format(**shown)  # noqa: S704 - escaped
+
+
+def code(value: object) -> Markup:
+    """Show an identifier of a log: kept apart from the direction of the text around it."""
     shown = str(escape(untrusted.one_line(value, limit=_CELL_CHARACTERS)))
     # Lines may break after the marks that part an ARN, rather than anywhere.
     return Markup("<bdi><code>{}</code></bdi>").format(

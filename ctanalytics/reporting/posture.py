@@ -6,9 +6,10 @@ import datetime as dt
 from typing import Any, Final
 
 from ctanalytics.engines.duckdb import Engine
-from ctanalytics.reporting.document import Column, Fact, Section, Table
-from ctanalytics.reporting.series import clock
-from ctanalytics.reporting.tables import Layout, table
+from ctanalytics.reporting.document import Fact, Section, Table
+from ctanalytics.reporting.tables import Field, Layout, fact, table
+from ctanalytics.reporting.values import show
+from ctanalytics.reporting.voice import ENGLISH, Voice
 
 LEADING: Final = frozenset(
     (
@@ -26,107 +27,111 @@ LEADING: Final = frozenset(
 
 CHANGES: Final = Layout(
     "posture",
-    "What audits found, the new first",
     (
-        Column("change", "Change", "text"),
-        Column("severity", "Severity", "text"),
-        Column("check_id", "Check", "code"),
-        Column("account_id", "Account", "code"),
-        Column("resource", "Resource", "code"),
-        Column("explanation", "What holds", "text"),
+        Field("change", "word"),
+        Field("severity", "word"),
+        Field("check_id", "code"),
+        Field("account_id", "code"),
+        Field("resource", "code"),
+        Field("explanation", "text"),
     ),
 )
 WEAKENED: Final = Layout(
     "trail_weakened",
-    "Calls that stopped, deleted or narrowed a trail",
     (
-        Column("event_time", "When", "time"),
-        Column("account_id", "Account", "code"),
-        Column("aws_region", "Region", "code"),
-        Column("event_name", "Call", "code"),
-        Column("target", "Trail", "code"),
-        Column("principal", "Principal", "code"),
+        Field("event_time", "time"),
+        Field("account_id", "code"),
+        Field("aws_region", "code"),
+        Field("event_name", "code"),
+        Field("target", "code"),
+        Field("principal", "code"),
     ),
 )
 
 
 def sections(
-    engine: Engine, *, since: dt.datetime, until: dt.datetime, top: int
+    engine: Engine,
+    *,
+    since: dt.datetime,
+    until: dt.datetime,
+    top: int,
+    voice: Voice = ENGLISH,
 ) -> tuple[str, tuple[Section, ...]]:
     """Build the section, when the lake has audits or a trail was weakened, and what leads the report.
 
     Returns:
         A sentence for the head of the report, empty when no trail was narrowed; and the section.
     """
-    weakened = table(engine, WEAKENED, since=since, until=until, top=top)
-    changes = table(engine, CHANGES, since=since, until=until, top=top)
+    span: dict[str, Any] = {"since": since, "until": until, "top": top}
+    weakened = table(engine, WEAKENED, voice=voice, **span)
+    changes = table(engine, CHANGES, voice=voice, **span)
     counts = engine.run("reporting/posture_counts", until=until).to_pylist()
     if not counts and not weakened.rows:
         return "", ()
-    sentences = [*_weakened(weakened), *_audited(counts)]
+    sentences = [*_weakened(voice, weakened), *_audited(voice, counts)]
     shown = tuple(one for one in (weakened, changes) if one.rows)
     section = Section(
-        "posture", "How trails are set up", tuple(sentences), _facts(counts), tables=shown
+        "posture",
+        voice.say("titles.posture"),
+        tuple(sentences),
+        _facts(voice, counts),
+        tables=shown,
     )
-    return _lead(weakened, changes), (section,)
+    return _lead(voice, weakened, changes), (section,)
 
 
-def _lead(weakened: Table, changes: Table) -> str:
+def _lead(voice: Voice, weakened: Table, changes: Table) -> str:
     if weakened.rows:
         last = weakened.rows[0]
-        what = f"{last['event_name']} by {last['principal'] or 'somebody'}"
-        more = f", the last of {weakened.found} such calls" if weakened.found > 1 else ""
-        return f"A trail was weakened: {what} at {_clock(last['event_time'])} UTC{more}."
+        at = last["event_time"]
+        return voice.say(
+            "posture.lead",
+            call=last["event_name"],
+            who=last["principal"] or voice.say("posture.somebody"),
+            time=show(at, "time", voice),
+            zone=voice.zone_name(at if isinstance(at, dt.datetime) else None),
+            more=voice.say("posture.lead_more", n=weakened.found) if weakened.found > 1 else "",
+        )
     narrowed = [
         row for row in changes.rows if row["change"] == "new" and row["check_id"] in LEADING
     ]
-    if narrowed:
-        return f"Less is recorded than it was: {narrowed[0]['explanation']}."
-    return ""
+    return voice.say("posture.narrowed", what=narrowed[0]["explanation"]) if narrowed else ""
 
 
-def _clock(value: object) -> str:
-    return clock(value) if isinstance(value, dt.datetime) else str(value)
-
-
-def _weakened(weakened: Table) -> list[str]:
+def _weakened(voice: Voice, weakened: Table) -> list[str]:
     if not weakened.rows:
         return []
-    calls = "call" if weakened.found == 1 else "calls"
-    return [f"{weakened.found:,} {calls} weakened a trail in this span: see below who made them."]
+    return [voice.say("posture.weakened", calls=voice.count("call", weakened.found))]
 
 
-def _audited(counts: list[dict[str, Any]]) -> list[str]:
+def _audited(voice: Voice, counts: list[dict[str, Any]]) -> list[str]:
     if not counts:
-        return ["No audit is on record: `ctanalytics audit --lake LAKE` makes one."]
-    total = {
-        status: sum(row["findings"] for row in counts if row["status"] == status)
-        for status in ("fail", "unknown", "pass")
-    }
+        return [voice.say("posture.no_audit")]
     oldest = min(row["audited_at"] for row in counts)
     return [
-        f"Of the newest audits, {total['fail']:,} findings fail, {total['unknown']:,} could not be "
-        f"told and {total['pass']:,} pass; the oldest of these audits is of {clock(oldest)} UTC."
+        voice.say(
+            "posture.audited",
+            failing=_findings(counts, "fail"),
+            unknown=_findings(counts, "unknown"),
+            passing=_findings(counts, "pass"),
+            time=voice.clock(oldest),
+            zone=voice.zone_name(oldest),
+        )
     ]
 
 
-def _facts(counts: list[dict[str, Any]]) -> tuple[Fact, ...]:
+def _findings(counts: list[dict[str, Any]], status: str) -> int:
+    return sum(row["findings"] for row in counts if row["status"] == status)
+
+
+def _facts(voice: Voice, counts: list[dict[str, Any]]) -> tuple[Fact, ...]:
     if not counts:
         return ()
-    grave = sum(
-        row["findings"]
-        for row in counts
-        if row["status"] == "fail" and row["severity"] in ("critical", "high")
-    )
+    grave = [row for row in counts if row["severity"] in ("critical", "high")]
     return (
-        Fact("failing_high", "Failing, high or critical", grave, "count"),
+        fact(voice, "failing_high", _findings(grave, "fail"), "count"),
         *(
-            Fact(
-                f"posture_{status}",
-                label,
-                sum(row["findings"] for row in counts if row["status"] == status),
-                "count",
-            )
-            for status, label in (("fail", "Failing"), ("unknown", "Unknown"), ("pass", "Passing"))
+            fact(voice, f"posture_{status}", _findings(counts, status), "count")
+            for status in ("fail", "unknown", "pass")
         ),
     )

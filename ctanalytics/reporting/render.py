@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
 
 from ctanalytics import untrusted
 from ctanalytics.reporting import charts, markdown
@@ -14,6 +15,7 @@ from ctanalytics.reporting.document import Cell, Column, Document, Fact, Figure,
 from ctanalytics.reporting.page import cell, environment_of, page
 from ctanalytics.reporting.series import number
 from ctanalytics.reporting.values import duration, show
+from ctanalytics.reporting.voice import Voice
 
 FORMAT = "ctanalytics-report"
 FORMAT_VERSION = 1
@@ -22,32 +24,46 @@ NUMBERS = ("count", "bytes", "share", "rate")
 _CELL_CHARACTERS = 300
 
 
-def html(document: Document) -> str:
-    """Render one self-contained page: no script, no network, everything from a log escaped."""
+def html(document: Document, *, more: Mapping[str, Callable[..., Any]] | None = None) -> str:
+    """Render one self-contained page: no script, no network, everything from a log escaped.
+
+    Args:
+        more: filters in the place of those that all reports have.
+    """
     return page(
         "report.html.j2",
         ("report.css",),
-        filters={
-            "bar": charts.bar,
-            "cell": _html_cell,
-            "chart": charts.svg,
-            "trend": charts.trend,
-        },
-        names={"largest": _largest, "number": number},
+        filters={**filters(document.voice), **(more or {})},
+        names=NAMES,
+        voice=document.voice,
         document=document,
     )
+
+
+def filters(voice: Voice) -> dict[str, Callable[..., Any]]:
+    """Return the filters that the parts of a report need, besides those of all pages."""
+    return {
+        "bar": charts.bar,
+        "cell": partial(_html_cell, voice=voice),
+        "chart": partial(charts.svg, voice=voice),
+        "trend": partial(charts.trend, voice=voice),
+    }
 
 
 def text(document: Document) -> str:
     """Render Markdown that reads well as it is and can't turn log content into markup."""
     environment = environment_of(_markdown_value, autoescape=False)
-    environment.filters.update(block=markdown.block, code=markdown.code)
+    environment.filters.update(block=markdown.block, code=markdown.code, word=document.voice.word)
+    voice = document.voice
     environment.globals.update(
         # What they make of numbers and times needs no escape.
-        duration=lambda start, end: markdown.Raw(duration(start, end)),
+        duration=lambda start, end: markdown.Raw(duration(start, end, voice)),
         number=lambda value: markdown.Raw(number(value)),
-        show=_markdown_show,
-        table=_markdown_table,
+        say=partial(_markdown_said, voice),
+        show=partial(_markdown_show, voice=voice),
+        table=partial(_markdown_table, voice=voice),
+        voice=voice,
+        word=voice.word,
     )
     text: str = environment.get_template("report.md.j2").render(document=document)
     return text
@@ -58,11 +74,17 @@ def data(document: Document) -> str:
     return json.dumps(_plain_document(document), indent=1, sort_keys=False) + "\n"
 
 
-def _html_cell(value: Cell, kind: str) -> str:
+def _html_cell(value: Cell, kind: str, voice: Voice) -> str:
     """A value in a table, of a time only the minute."""
     if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M")
-    return cell(value, kind)
+        return voice.minute(value)
+    return cell(voice.word(value) if kind == "word" and isinstance(value, str) else value, kind)
+
+
+def _markdown_said(voice: Voice, key: str, /, **values: object) -> markdown.Raw:
+    """What the catalogue says, with values escaped as anywhere in the text."""
+    shown = {name: _markdown_value(value) for name, value in values.items()}
+    return markdown.Raw(voice.say(key, **shown))
 
 
 def _markdown_value(value: Any) -> Any:
@@ -71,24 +93,28 @@ def _markdown_value(value: Any) -> Any:
     return markdown.text(value)
 
 
-def _markdown_show(value: Cell, kind: str) -> markdown.Raw:
-    shown = untrusted.one_line(show(value, kind), limit=_CELL_CHARACTERS)
+def _markdown_show(value: Cell, kind: str, voice: Voice) -> markdown.Raw:
+    shown = untrusted.one_line(show(value, kind, voice), limit=_CELL_CHARACTERS)
     if not isinstance(value, str):
         return markdown.Raw(shown)
     return markdown.code(shown) if kind == "code" else markdown.text(shown)
 
 
-def _markdown_table(table: Table) -> markdown.Raw:
+def _markdown_table(table: Table, voice: Voice) -> markdown.Raw:
     columns = [column for column in table.columns if column.kind != "trend"]
     aligned = ["---:" if column.kind in NUMBERS else "---" for column in columns]
-    shown = f" ({len(table.rows):,} of {table.found:,})" if table.left_out else ""
+    shown = (
+        voice.say("further.shown", shown=len(table.rows), found=table.found)
+        if table.left_out
+        else ""
+    )
     lines = [
         f"**{markdown.text(table.caption)}**{shown}\n",
         _markdown_line([markdown.text(column.label) for column in columns]),
         _markdown_line(aligned),
     ]
     lines += [
-        _markdown_line([_markdown_show(row[column.name], column.kind) for column in columns])
+        _markdown_line([_markdown_show(row[column.name], column.kind, voice) for column in columns])
         for row in table.rows
     ]
     return markdown.Raw("\n".join(lines) + "\n")
@@ -103,6 +129,10 @@ def _largest(table: Table, column: Column) -> float:
     return max((value for value in values if isinstance(value, int | float)), default=0)
 
 
+NAMES: Final[Mapping[str, Callable[..., Any]]] = {"largest": _largest, "number": number}
+"""What the parts of a report call, besides what all pages have."""
+
+
 def _plain_document(document: Document) -> dict[str, Any]:
     return {
         "format": FORMAT,
@@ -111,6 +141,8 @@ def _plain_document(document: Document) -> dict[str, Any]:
         "generated_at": _iso(document.generated_at),
         "since": _iso(document.since),
         "until": _iso(document.until),
+        "language": document.voice.language,
+        "timezone": document.voice.timezone,
         "headline": document.headline,
         "facts": _plain_facts(document.facts),
         "severities": dict(document.severities),

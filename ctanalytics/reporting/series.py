@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ctanalytics.reporting.voice import ENGLISH, Voice
+
 Point = tuple[dt.datetime, float, float | None]
 
 HOUR = dt.timedelta(hours=1)
@@ -26,11 +28,12 @@ def hourly(
     return tuple(points)
 
 
-def daily(points: Iterable[Point]) -> tuple[Point, ...]:
-    """Add up hours to UTC days."""
+def daily(points: Iterable[Point], voice: Voice = ENGLISH) -> tuple[Point, ...]:
+    """Add up hours to days of the voice's zone."""
     days: dict[dt.datetime, list[float]] = {}
     for moment, first, second in points:
-        day = days.setdefault(moment.replace(hour=0), [0, 0])
+        midnight = voice.here(moment).replace(hour=0, minute=0)
+        day = days.setdefault(midnight.astimezone(dt.UTC), [0, 0])
         day[0] += first
         day[1] += second or 0
     return tuple((day, first, second) for day, (first, second) in days.items())
@@ -45,28 +48,34 @@ def clipped(
     return (begin, finish) if begin < finish else None
 
 
-def described(points: tuple[Point, ...], unit: str, *, second: str) -> str:
+def described(points: tuple[Point, ...], unit: str, *, second: str, voice: Voice = ENGLISH) -> str:
     """Tell a chart in one sentence: its span, its peak, and the second value at the peak."""
     if not points:
-        return f"No {unit}."
+        return voice.say("series.none", unit=unit)
     peak = max(points, key=lambda point: point[1])
-    show = _date if points[-1][0] - points[0][0] >= DAY * max(len(points) - 1, 1) else clock
-    beside = "" if peak[2] is None else f", {number(peak[2])} {second}"
-    return (
-        f"{unit[:1].upper()}{unit[1:]} from {show(points[0][0])} to {show(points[-1][0])} UTC: "
-        f"at most {number(peak[1])} at {show(peak[0])}{beside}; "
-        f"on average {number(sum(point[1] for point in points) / len(points))}."
+    is_daily = points[-1][0] - points[0][0] >= DAY * max(len(points) - 1, 1)
+
+    def when(moment: dt.datetime) -> str:
+        return f"{voice.here(moment):%Y-%m-%d}" if is_daily else voice.clock(moment)
+
+    return voice.say(
+        "series.described",
+        unit=f"{unit[:1].upper()}{unit[1:]}",
+        start=when(points[0][0]),
+        end=when(points[-1][0]),
+        zone=voice.zone_name(points[-1][0]),
+        peak=number(peak[1]),
+        when=when(peak[0]),
+        beside=""
+        if peak[2] is None
+        else voice.say("series.beside", value=number(peak[2]), second=second),
+        average=number(sum(point[1] for point in points) / len(points)),
     )
-
-
-def _date(value: dt.datetime) -> str:
-    return value.astimezone(dt.UTC).date().isoformat()
 
 
 def clock(value: dt.datetime) -> str:
     """Show a UTC time to the minute, or to the second where it has any."""
-    value = value.astimezone(dt.UTC)
-    return value.strftime("%Y-%m-%d %H:%M:%S" if value.second else "%Y-%m-%d %H:%M")
+    return ENGLISH.clock(value)
 
 
 def number(value: float) -> str:

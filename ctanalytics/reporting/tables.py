@@ -11,10 +11,21 @@ from typing import Any
 import polars as pl
 
 from ctanalytics.engines.duckdb import Engine
-from ctanalytics.reporting.document import Cell, Column, Table
+from ctanalytics.reporting.document import Cell, Column, Fact, Kind, Table
+from ctanalytics.reporting.voice import ENGLISH, Voice
 
 STEPS = 48
 """Most steps of a small chart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One column of a statement, before a language gives it its heading."""
+
+    name: str
+    kind: Kind
+    bar: bool = False
+    """Draw the value's share of the column's largest beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,71 +33,66 @@ class Layout:
     """How the rows of a statement are laid out; `keys` find the row's trend, when it has one."""
 
     name: str
-    caption: str
-    columns: tuple[Column, ...]
+    fields: tuple[Field, ...]
     keys: tuple[str, str | None] | None = None
 
 
-_CALLS = Column("calls", "Calls", "count", bar=True)
-_WRITES = Column("writes", "Writes", "count")
-_ERRORS = Column("errors", "Errors", "count")
-_DENIED = Column("denied_calls", "Denied", "count")
-_TREND = Column("trend", "Over time", "trend")
-_ACCOUNT = Column("account_id", "Account", "code")
-_PRINCIPAL = Column("principal", "Principal", "code")
+_CALLS = Field("calls", "count", bar=True)
+_WRITES = Field("writes", "count")
+_ERRORS = Field("errors", "count")
+_DENIED = Field("denied_calls", "count")
+_TREND = Field("trend", "trend")
+_ACCOUNT = Field("account_id", "code")
+_PRINCIPAL = Field("principal", "code")
 
 USERS = Layout(
     "users",
-    "Principals by calls",
     (
         _PRINCIPAL,
         _ACCOUNT,
-        Column("principal_type", "Type", "text"),
+        Field("principal_type", "word"),
         _CALLS,
         _TREND,
         _WRITES,
         _ERRORS,
         _DENIED,
-        Column("regions", "Regions", "count"),
-        Column("addresses", "Addresses", "count"),
-        Column("last_seen", "Last", "time"),
+        Field("regions", "count"),
+        Field("addresses", "count"),
+        Field("last_seen", "time"),
     ),
     keys=("account_id", "principal"),
 )
 APIS = Layout(
     "apis",
-    "APIs by calls",
     (
-        Column("event_source", "Service", "code"),
-        Column("event_name", "API", "code"),
-        Column("access", "Access", "text"),
+        Field("event_source", "code"),
+        Field("event_name", "code"),
+        Field("access", "word"),
         _CALLS,
         _TREND,
         _ERRORS,
         _DENIED,
-        Column("principals", "Principals", "count"),
-        Column("accounts", "Accounts", "count"),
+        Field("principals", "count"),
+        Field("accounts", "count"),
     ),
     keys=("event_source", "event_name"),
 )
 REGIONS = Layout(
     "regions",
-    "Regions by calls",
     (
         _ACCOUNT,
-        Column("aws_region", "Region", "code"),
+        Field("aws_region", "code"),
         _CALLS,
         _TREND,
         _WRITES,
         _ERRORS,
         _DENIED,
-        Column("principals", "Principals", "count"),
+        Field("principals", "count"),
     ),
     keys=("account_id", "aws_region"),
 )
 ACCOUNTS = Layout(
     "accounts",
-    "Accounts by calls",
     (
         _ACCOUNT,
         _CALLS,
@@ -94,135 +100,150 @@ ACCOUNTS = Layout(
         _WRITES,
         _ERRORS,
         _DENIED,
-        Column("principals", "Principals", "count"),
-        Column("regions", "Regions", "count"),
+        Field("principals", "count"),
+        Field("regions", "count"),
     ),
     keys=("account_id", None),
 )
 ERRORS = Layout(
     "errors",
-    "Errors by number of failed calls",
     (
-        Column("error_code", "Error", "code"),
-        Column("error_class", "Class", "text"),
-        Column("event_source", "Service", "code"),
-        Column("event_name", "API", "code"),
-        Column("calls", "Failed calls", "count", bar=True),
-        Column("principals", "Principals", "count"),
-        Column("last_seen", "Last", "time"),
-        Column("last_message", "Last message", "text"),
+        Field("error_code", "code"),
+        Field("error_class", "word"),
+        Field("event_source", "code"),
+        Field("event_name", "code"),
+        Field("calls", "count", bar=True),
+        Field("principals", "count"),
+        Field("last_seen", "time"),
+        Field("last_message", "text"),
     ),
 )
 DENIED = Layout(
     "denied",
-    "Principals by denied calls",
     (
         _PRINCIPAL,
         _ACCOUNT,
-        Column("denied_calls", "Denied", "count", bar=True),
-        Column("denied_apis", "APIs refused", "count"),
-        Column("first_denied", "First", "time"),
-        Column("last_denied", "Last", "time"),
+        Field("denied_calls", "count", bar=True),
+        Field("denied_apis", "count"),
+        Field("first_denied", "time"),
+        Field("last_denied", "time"),
     ),
 )
 LOGINS = Layout(
     "logins",
-    "Console sign-ins: without MFA first, then failures",
     (
-        Column("name", "Who", "code"),
-        Column("principal_type", "Type", "text"),
+        Field("name", "code"),
+        Field("principal_type", "word"),
         _ACCOUNT,
-        Column("source_ip_address", "Address", "code"),
-        Column("successes", "Successes", "count"),
-        Column("with_mfa", "With MFA", "count"),
-        Column("without_mfa", "Without MFA", "count"),
-        Column("failures", "Failures", "count"),
-        Column("failure_reason", "Reason", "text"),
-        Column("last_seen", "Last", "time"),
+        Field("source_ip_address", "code"),
+        Field("successes", "count"),
+        Field("with_mfa", "count"),
+        Field("without_mfa", "count"),
+        Field("failures", "count"),
+        Field("failure_reason", "text"),
+        Field("last_seen", "time"),
     ),
 )
 INSIGHTS = Layout(
     "insights",
-    "Insights events that AWS delivered",
     (
-        Column("started_at", "Start", "time"),
-        Column("ended_at", "End", "time"),
+        Field("started_at", "time"),
+        Field("ended_at", "time"),
         _ACCOUNT,
-        Column("aws_region", "Region", "code"),
-        Column("insight_type", "Type", "text"),
-        Column("event_source", "Service", "code"),
-        Column("event_name", "API", "code"),
-        Column("error_code", "Error", "code"),
-        Column("baseline_average", "Baseline per minute", "rate"),
-        Column("insight_average", "Insight per minute", "rate"),
+        Field("aws_region", "code"),
+        Field("insight_type", "text"),
+        Field("event_source", "code"),
+        Field("event_name", "code"),
+        Field("error_code", "code"),
+        Field("baseline_average", "rate"),
+        Field("insight_average", "rate"),
     ),
 )
 FILE_STATES = Layout(
     "file_states",
-    "Objects by what became of them",
     (
-        Column("state", "State", "text"),
-        Column("kind", "Kind", "text"),
-        Column("reason", "Reason", "text"),
-        Column("objects", "Objects", "count"),
-        Column("records", "Records", "count"),
-        Column("records_quarantined", "Set aside", "count"),
-        Column("size_bytes", "Size", "bytes"),
-        Column("last_ingested", "Last", "time"),
-        Column("place", "For example", "code"),
+        Field("state", "word"),
+        Field("kind", "word"),
+        Field("reason", "word"),
+        Field("objects", "count"),
+        Field("records", "count"),
+        Field("records_quarantined", "count"),
+        Field("size_bytes", "bytes"),
+        Field("last_ingested", "time"),
+        Field("place", "code"),
     ),
 )
 SET_ASIDE = Layout(
     "set_aside",
-    "The quarantine by reason",
     (
-        Column("reason", "Reason", "text"),
-        Column("records", "Records", "count"),
-        Column("objects", "Whole objects", "count"),
-        Column("size_bytes", "Size", "bytes"),
-        Column("last_quarantined", "Last", "time"),
+        Field("reason", "word"),
+        Field("records", "count"),
+        Field("objects", "count"),
+        Field("size_bytes", "bytes"),
+        Field("last_quarantined", "time"),
     ),
 )
 SET_ASIDE_PLACES = Layout(
     "set_aside_places",
-    "Where the newest things in the quarantine are",
     (
-        Column("reason", "Reason", "text"),
-        Column("place", "Object", "code"),
-        Column("record", "Record", "count"),
-        Column("json_path", "JSON path", "code"),
-        Column("detail", "Detail", "text"),
-        Column("quarantined_at", "Set aside", "time"),
+        Field("reason", "word"),
+        Field("place", "code"),
+        Field("record", "count"),
+        Field("json_path", "code"),
+        Field("detail", "text"),
+        Field("quarantined_at", "time"),
     ),
 )
 
 FIRST_SEEN = Layout(
     "first_seen",
-    "Seen for the first time: accounts, regions, principals, APIs",
     (
-        Column("what", "What", "text"),
+        Field("what", "word"),
         _ACCOUNT,
-        Column("subject", "New", "code"),
-        Column("first_seen", "First", "time"),
-        Column("calls", "Calls", "count"),
-        Column("first_by", "First by", "code"),
+        Field("subject", "code"),
+        Field("first_seen", "time"),
+        Field("calls", "count"),
+        Field("first_by", "code"),
     ),
 )
 
 Trends = Mapping[tuple[str, str | None, str | None], tuple[int, ...]]
 
 
-def table(engine: Engine, layout: Layout, trends: Trends | None = None, **values: Any) -> Table:
+def table(
+    engine: Engine,
+    layout: Layout,
+    trends: Trends | None = None,
+    *,
+    voice: Voice = ENGLISH,
+    **values: Any,
+) -> Table:
     """Run a table's statement and lay out its rows."""
     rows = engine.run(f"reporting/{layout.name}", **values).to_pylist()
     found = rows[0].get("found", len(rows)) if rows else 0
     shown = tuple(_row(row, layout, trends or {}) for row in rows)
-    return Table(layout.name, layout.caption, layout.columns, shown, found)
+    return laid_out(layout, shown, found, voice)
+
+
+def fact(voice: Voice, name: str, value: Cell, kind: Kind, note: str = "") -> Fact:
+    """Head a figure with its label in the voice's language."""
+    return Fact(name, voice.say(f"facts.{name}"), value, kind, note)
+
+
+def laid_out(
+    layout: Layout, rows: tuple[Mapping[str, Cell], ...], found: int, voice: Voice
+) -> Table:
+    """Head rows with a caption and labels in the voice's language."""
+    columns = tuple(
+        Column(field.name, voice.label(layout.name, field.name), field.kind, field.bar)
+        for field in layout.fields
+    )
+    return Table(layout.name, voice.say(f"captions.{layout.name}"), columns, rows, found)
 
 
 def _row(row: Mapping[str, Any], layout: Layout, trends: Trends) -> dict[str, Cell]:
     cells: dict[str, Cell] = {
-        column.name: row[column.name] for column in layout.columns if column.kind != "trend"
+        field.name: row[field.name] for field in layout.fields if field.kind != "trend"
     }
     if layout.keys:
         first, second = layout.keys

@@ -8,48 +8,46 @@ from typing import Any
 
 from ctanalytics.engines.duckdb import Engine
 from ctanalytics.reporting import tables
-from ctanalytics.reporting.document import Column, Entry, Fact, Section
-from ctanalytics.reporting.tables import Layout
+from ctanalytics.reporting.document import Entry, Section
+from ctanalytics.reporting.tables import Field, Layout, fact
+from ctanalytics.reporting.voice import Voice
 
 _DAY = dt.timedelta(days=1)
 
 CELLS = Layout(
     "completeness_cells",
-    "Hours by what is known of them",
     (
-        Column("account_id", "Account", "code"),
-        Column("aws_region", "Region", "code"),
-        Column("complete", "Complete", "count"),
-        Column("quiet", "Quiet", "count"),
-        Column("unproved", "Unproved", "count"),
-        Column("incomplete", "Incomplete", "count"),
-        Column("stopped", "Stopped", "count"),
-        Column("unknown", "Unknown", "count"),
-        Column("files_not_held", "Files not held", "count"),
-        Column("files_altered", "Altered", "count"),
-        Column("files_unlisted", "Unlisted", "count"),
-        Column("late_files", "Late", "count"),
+        Field("account_id", "code"),
+        Field("aws_region", "code"),
+        Field("complete", "count"),
+        Field("quiet", "count"),
+        Field("unproved", "count"),
+        Field("incomplete", "count"),
+        Field("stopped", "count"),
+        Field("unknown", "count"),
+        Field("files_not_held", "count"),
+        Field("files_altered", "count"),
+        Field("files_unlisted", "count"),
+        Field("late_files", "count"),
     ),
 )
 SPANS = Layout(
     "completeness_spans",
-    "Hours that somebody should look at",
     (
-        Column("account_id", "Account", "code"),
-        Column("aws_region", "Region", "code"),
-        Column("trouble", "What", "text"),
-        Column("started_at", "From", "time"),
-        Column("ended_at", "To", "time"),
-        Column("hours", "Hours", "count"),
+        Field("account_id", "code"),
+        Field("aws_region", "code"),
+        Field("trouble", "word"),
+        Field("started_at", "time"),
+        Field("ended_at", "time"),
+        Field("hours", "count"),
     ),
 )
 VERDICTS = Layout(
     "trust_verdicts",
-    "Events by the verdict of their log file",
     (
-        Column("verdict", "Verdict", "text"),
-        Column("events", "Events", "count", bar=True),
-        Column("log_files", "Log files", "count"),
+        Field("verdict", "word"),
+        Field("events", "count", bar=True),
+        Field("log_files", "count"),
     ),
 )
 
@@ -57,6 +55,7 @@ VERDICTS = Layout(
 def sections(
     engine: Engine,
     entries: Sequence[Entry],
+    voice: Voice,
     *,
     since: dt.datetime,
     until: dt.datetime,
@@ -70,41 +69,32 @@ def sections(
     digests = engine.run("reporting/trust_digests").to_pylist()
     if not digests:
         return ()
-    verdicts = tables.table(engine, VERDICTS, since=since, until=until)
+    span: dict[str, Any] = {"since": since, "until": until}
+    verdicts = tables.table(engine, VERDICTS, voice=voice, **span)
     events = sum(_count(row["events"]) for row in verdicts.rows)
     verified = sum(_count(row["events"]) for row in verdicts.rows if row["verdict"] == "valid")
-    evidence = _evidence(engine, entries, since=since, until=until)
-    spans = tables.table(engine, SPANS, since=since, until=until, top=top)
-    cells = tables.table(engine, CELLS, since=since, until=until, top=top)
-    sentences = [
-        f"{_part(verified, events)} events of this span come from log files that a signed digest "
-        "vouches for."
-    ]
+    evidence = _evidence(engine, entries, **span)
+    spans = tables.table(engine, SPANS, voice=voice, top=top, **span)
+    cells = tables.table(engine, CELLS, voice=voice, top=top, **span)
+    broken = sum(row["digests"] for row in digests if row["verdict"] != "valid")
+    sentences = [voice.say("trust.events", part=_part(voice, verified, events))]
+    if broken:
+        sentences.append(voice.many("trust.bad_digests", broken))
     if evidence["events"]:
-        sentences.append(
-            f"Of the evidence listed with the anomalies, {_part(evidence['verified'], evidence['events'])} "
-            "events do."
-        )
+        part = _part(voice, evidence["verified"], evidence["events"])
+        sentences.append(voice.say("trust.evidence", part=part))
     if spans.found:
-        sentences.append(
-            "Some hours are stopped, incomplete or unusually silent: see below before you take "
-            "their quiet for peace."
-        )
+        sentences.append(voice.say("trust.look"))
     facts = (
-        Fact("verified_events", "Verified events", verified, "count"),
-        Fact("verified_evidence", "Verified evidence", evidence["verified"], "count"),
-        Fact("digests", "Digest files", sum(row["digests"] for row in digests), "count"),
-        Fact(
-            "digests_invalid",
-            "Digest files that do not hold",
-            sum(row["digests"] for row in digests if row["verdict"] != "valid"),
-            "count",
-        ),
-        Fact("validated_at", "Validated", max(row["validated_at"] for row in digests), "time"),
-        Fact("keys_from", "With keys from", digests[0]["keys_from"], "code"),
+        fact(voice, "verified_events", verified, "count"),
+        fact(voice, "verified_evidence", evidence["verified"], "count"),
+        fact(voice, "digests", sum(row["digests"] for row in digests), "count"),
+        fact(voice, "digests_invalid", broken, "count"),
+        fact(voice, "validated_at", max(row["validated_at"] for row in digests), "time"),
+        fact(voice, "keys_from", digests[0]["keys_from"], "code"),
     )
     shown = tuple(found for found in (spans, verdicts, cells) if found.rows)
-    return (Section("trust", "Can the logs be trusted", tuple(sentences), facts, tables=shown),)
+    return (Section("trust", voice.say("titles.trust"), tuple(sentences), facts, tables=shown),)
 
 
 def _evidence(
@@ -125,5 +115,5 @@ def _count(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _part(part: int, whole: int) -> str:
-    return f"{part:,} of {whole:,}"
+def _part(voice: Voice, part: int, whole: int) -> str:
+    return voice.say("trust.part", part=part, whole=whole)

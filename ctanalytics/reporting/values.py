@@ -5,15 +5,16 @@ from __future__ import annotations
 import datetime as dt
 
 from ctanalytics.reporting.document import Cell
-from ctanalytics.reporting.series import clock, number
+from ctanalytics.reporting.series import number
+from ctanalytics.reporting.voice import ENGLISH, Voice
 
 
-def show(value: Cell, kind: str) -> str:
+def show(value: Cell, kind: str, voice: Voice = ENGLISH) -> str:
     """Show a value for people by its kind; what is not there is a dash."""
     if value is None or value == "":
         return "–"
     if isinstance(value, dt.datetime):
-        return clock(value)
+        return voice.clock(value)
     if isinstance(value, dt.date):
         return value.isoformat()
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -22,18 +23,12 @@ def show(value: Cell, kind: str) -> str:
         if kind == "bytes":
             return _bytes(value)
         return f"{value:,}" if isinstance(value, int) else number(value)
-    return str(value)
+    return voice.word(str(value)) if kind == "word" else str(value)
 
 
-def duration(start: dt.datetime, end: dt.datetime) -> str:
+def duration(start: dt.datetime, end: dt.datetime, voice: Voice = ENGLISH) -> str:
     """Say how long something took, in at most two units."""
-    seconds = int((end - start).total_seconds())
-    parts = []
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
-        count, seconds = divmod(seconds, size)
-        if count:
-            parts.append(f"{count} {unit}")
-    return " ".join(parts[:2]) or "0 s"
+    return voice.length(start, end)
 
 
 def _bytes(value: float) -> str:

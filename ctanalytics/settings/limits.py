@@ -23,6 +23,7 @@ from ctanalytics.settings.sections import (
 )
 
 _SEVERITIES = ("info", "low", "medium", "high", "critical")
+_LANGUAGES = ("en", "ja")
 _SERIES = ("writes", "errors", "reads", "data", "network")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SPAN = re.compile("([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]")
@@ -72,6 +73,14 @@ def out_of_range(settings: Settings) -> Iterator[str]:
     for name in ("workers", "accounts_at_once", "retention_days", "seen_days"):
         if getattr(settings.audit, name) < 1:
             yield f"audit.{name}: must be at least 1"
+    if not 0 <= settings.serve.port <= 65_535:
+        yield "serve.port: must be 0 (one that is free) to 65535"
+    if not settings.serve.timeout_seconds > 0 or settings.serve.days < 1:
+        yield "serve.timeout_seconds: must be more than 0; serve.days: at least 1"
+    if settings.report.language not in _LANGUAGES:
+        yield f"report.language: must be {_one_of(_LANGUAGES)}"
+    if not _is_zone(settings.report.timezone):
+        yield "report.timezone: must be a time zone such as Asia/Tokyo"
     if settings.log_format not in ("text", "json"):
         yield "log_format: must be text or json"
 

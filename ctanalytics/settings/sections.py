@@ -254,10 +254,24 @@ class Nightly(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """What a report shows."""
+    """What a report shows, and how it is told."""
 
-    output: str = "report"
+    output: str = "report"  # a folder or s3://bucket/prefix
     top: int = 20  # rows of each activity table
+    language: str = "en"  # en or ja
+    timezone: str = "UTC"  # of the times that are shown, such as Asia/Tokyo
+    url: str = ""  # where people find what lies in `output`; digests link to a day below it
+
+
+class Serve(Struct, frozen=True):
+    """Who may read a lake by browser, and for how long a page may work; see docs/serve.md."""
+
+    host: str = "127.0.0.1"
+    port: int = 0  # 0: one that is free
+    allow_remote: bool = False  # other machines too, over plain HTTP
+    names: list[str] = []  # further names of this server that browsers may use
+    timeout_seconds: float = 60.0  # the most that a page may take
+    days: int = 31  # of the lake that the first page lists
 
 
 class Geoip(Struct, frozen=True):
@@ -336,6 +350,7 @@ class Settings(Struct, frozen=True):
     incidents: Incidents = Incidents()
     nightly: Nightly = Nightly()
     report: Report = Report()
+    serve: Serve = Serve()
     query: Query = Query()
     accounts: Accounts = Accounts()
     audit: Audit = Audit()

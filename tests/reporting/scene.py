@@ -12,6 +12,7 @@ from ctanalytics.engines.duckdb import Engine
 from ctanalytics.records.incidents import INCIDENTS
 from ctanalytics.reporting import sections
 from ctanalytics.reporting.document import Document, LakeFacts
+from ctanalytics.reporting.voice import ENGLISH, Voice
 from tests import builders
 
 SINCE = dt.datetime(2026, 11, 10, tzinfo=dt.UTC)
@@ -265,7 +266,9 @@ def engine(folder: Path, **tables: Any) -> Engine:
     return builders.engine(folder, **tables)
 
 
-def document(engine: Engine, *, top: int = 20, now: dt.datetime = NOW) -> Document:
+def document(
+    engine: Engine, *, top: int = 20, now: dt.datetime = NOW, voice: Voice = ENGLISH
+) -> Document:
     """The report of all three days."""
     return sections.document(
         engine,
@@ -274,4 +277,5 @@ def document(engine: Engine, *, top: int = 20, now: dt.datetime = NOW) -> Docume
         now=now,
         top=top,
         lake=LakeFacts("/srv/lake", 123_456, 7),
+        voice=voice,
     )

@@ -4,32 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from ctanalytics import aws as amazon
-from ctanalytics.app.digest import digest
+from ctanalytics.app.digest import digest, link_of
 from ctanalytics.app.incidents.listing import list_incidents
 from ctanalytics.app.nightly.records import Past
 from ctanalytics.app.report import report
-from ctanalytics.aws_errors import Kinds, aws_errors
+from ctanalytics.app.report_place import place_of
+from ctanalytics.aws import bucket_of
 from ctanalytics.errors import ReportError
 from ctanalytics.lake.lake import Lake
 from ctanalytics.settings import Settings
 
 DAY: Final = dt.timedelta(days=1)
-
-_DIGEST: Final = "report.txt"
-_REPORT: Final = Kinds(ReportError, ReportError, ReportError)
-_TYPES: Final = {
-    ".html": "text/html; charset=utf-8",
-    ".md": "text/markdown; charset=utf-8",
-    ".json": "application/json",
-    ".txt": "text/plain; charset=us-ascii",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +36,18 @@ def write(
 ) -> Written:
     """Write a day's report and its digest below a folder or an S3 prefix.
 
-    In S3 they are encrypted as the lake is, else with the account's KMS key for S3.
-
     Raises:
         ReportError: they can't be written there.
     """
-    name = f"{day:%Y-%m-%d}"
-    bucket = amazon.bucket_of(output)
-    if bucket is None:
+    if bucket_of(output) is None:
         _make(Path(output))
-        return _into(lake, settings, Path(output) / name, str(Path(output) / name), day, now)
-    place = f"{output.rstrip('/')}/{name}"
-    upload = _uploader(settings, bucket)  # a bucket that can't be reached is told first
-    with tempfile.TemporaryDirectory(prefix="ctanalytics-report-") as folder:
-        written = _into(lake, settings, Path(folder) / name, place, day, now)
-        for file in sorted((Path(folder) / name).iterdir()):
-            upload(f"{name}/{file.name}", file)
-    return written
+    below = f"{output.rstrip('/')}/{day:%Y-%m-%d}"
+    until = day + DAY
+    page = report(lake, settings=settings, output=below, since=day, until=until, now=now)
+    link = link_of(settings, day) if settings.report.url else page.html
+    text = digest(lake, settings=settings, since=day, until=until, now=now, link=link)
+    place_of(below, settings.lake_aws).put({"report.txt": text})
+    return Written(page.html, page.headline)
 
 
 def _make(folder: Path) -> None:
@@ -75,49 +60,6 @@ def _make(folder: Path) -> None:
             where=str(folder),
             mend="name another folder with --output",
         ) from error
-
-
-def _into(
-    lake: Lake, settings: Settings, folder: Path, place: str, day: dt.datetime, now: dt.datetime
-) -> Written:
-    until = day + DAY
-    page = report(lake, settings=settings, output=folder, since=day, until=until, now=now)
-    location = f"{place}/{Path(page.html).name}"
-    text = digest(lake, settings=settings, since=day, until=until, now=now, link=location)
-    try:
-        file = folder / _DIGEST
-        file.touch(mode=0o600)
-        file.write_text(text, "ascii")
-    except OSError as error:
-        raise ReportError(
-            f"the digest can't be written: {error.strerror or error}",
-            where=str(folder),
-            mend="name another folder with --output",
-        ) from error
-    return Written(location, page.headline)
-
-
-def _uploader(settings: Settings, bucket: tuple[str, str]) -> Callable[[str, Path], None]:
-    """Return what puts a file below the prefix of a bucket."""
-    aws = settings.lake_aws
-    extra: dict[str, Any] = {"ServerSideEncryption": aws.sse or "aws:kms"}
-    if aws.kms_key_id:
-        extra["SSEKMSKeyId"] = aws.kms_key_id
-    with aws_errors(f"s3://{bucket[0]}", _REPORT):
-        client = amazon.client("s3", aws, region=amazon.bucket_region(bucket[0], aws))
-
-    def upload(name: str, file: Path) -> None:
-        key = "/".join(filter(None, (bucket[1].strip("/"), name)))
-        with aws_errors(f"s3://{bucket[0]}/{key}", _REPORT):
-            client.put_object(
-                Bucket=bucket[0],
-                Key=key,
-                Body=file.read_bytes(),
-                ContentType=_TYPES.get(file.suffix, "application/octet-stream"),
-                **extra,
-            )
-
-    return upload
 
 
 def changed_days(
