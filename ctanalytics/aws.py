@@ -19,7 +19,7 @@ from ctanalytics import aws_get, untrusted
 from ctanalytics._version import __version__
 from ctanalytics.aws_errors import explain
 from ctanalytics.errors import SettingsError
-from ctanalytics.settings import Aws
+from ctanalytics.settings import Aws, LakeAws
 
 if TYPE_CHECKING:
     import boto3
@@ -123,6 +123,12 @@ def bucket_of(uri: str) -> tuple[str, str] | None:
         return None
     bucket, _, prefix = uri[5:].partition("/")
     return bucket, prefix
+
+
+def encryption(aws: LakeAws) -> dict[str, str]:
+    """Return how S3 is asked to encrypt an object: as the lake is, else with its own KMS key."""
+    asked = {"ServerSideEncryption": aws.sse or "aws:kms"}
+    return asked | ({"SSEKMSKeyId": aws.kms_key_id} if aws.kms_key_id else {})
 
 
 def bucket_region(bucket: str, aws: Aws) -> str:

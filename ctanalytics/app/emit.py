@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from ctanalytics import aws as amazon
 from ctanalytics.app.emit_run import EmitRun, TargetResult
 from ctanalytics.emitters import FORMS, Target, parse_targets
 from ctanalytics.emitters.base import Outside
@@ -137,7 +138,12 @@ def send_test(
 
 
 def _targets(targets: Sequence[str], settings: Settings, stdout: TextIO | None) -> list[Target]:
-    outside = Outside(settings.emit_aws, stdout or sys.stdout, settings.emit.options)
+    outside = Outside(
+        settings.emit_aws,
+        stdout or sys.stdout,
+        settings.emit.options,
+        amazon.encryption(settings.lake_aws),
+    )
     found = parse_targets(list(targets or settings.emit.targets), outside)
     if not found:
         raise UsageError("no target is named", where="--to", mend=f"name one of {FORMS}")

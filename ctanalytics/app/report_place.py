@@ -101,12 +101,9 @@ def place_of(output: str | Path, aws: LakeAws) -> Place:
     bucket = amazon.bucket_of(str(output))
     if bucket is None:
         return FolderPlace(Path(output))
-    encryption = {"ServerSideEncryption": aws.sse or "aws:kms"}
-    if aws.kms_key_id:
-        encryption["SSEKMSKeyId"] = aws.kms_key_id
     with aws_errors(f"s3://{bucket[0]}", _REPORT):
         client = amazon.client("s3", aws, region=amazon.bucket_region(bucket[0], aws))
-    return BucketPlace(bucket[0], bucket[1].strip("/"), client, encryption)
+    return BucketPlace(bucket[0], bucket[1].strip("/"), client, amazon.encryption(aws))
 
 
 def _replace(path: Path, text: str) -> None:

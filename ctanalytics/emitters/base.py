@@ -252,6 +252,10 @@ class Outside:
     stdout: TextIO
     options: Mapping[str, TargetOptions] = field(default_factory=dict)
     """By target as the user wrote it, or by kind."""
+    encryption: Mapping[str, str] = field(
+        default_factory=lambda: {"ServerSideEncryption": "aws:kms"}
+    )
+    """How objects in S3 are asked to be encrypted, as PutObject has it."""
 
 
 def groups(alerts: Sequence[Alert], size: int) -> Iterator[Sequence[Alert]]:

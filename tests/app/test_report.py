@@ -3,19 +3,23 @@ from __future__ import annotations
 import datetime as dt
 import json
 import stat
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from ctanalytics.app.digest import digest
 from ctanalytics.app.report import report
 from ctanalytics.cli.main import main
 from ctanalytics.errors import ReportError, UsageError
 from ctanalytics.findings import ANOMALIES
 from ctanalytics.lake.lake import Lake
 from ctanalytics.records.schema import EVENTS
-from ctanalytics.settings import Detect, Report, Settings
+from ctanalytics.settings import Detect, LakeAws, Report, Settings
+from tests.aws_server import Server, aws_server
 from tests.reporting import scene
 
 FILES = ("report.html", "report.md", "report.json")
@@ -30,6 +34,12 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     row = scene.anomaly(evidence=scene.evidence(rate=scene.rate(scene.SINCE + DAY, [1, 2, 40, 1])))
     found.append("anomalies", pa.Table.from_pylist([row], ANOMALIES))
     return found
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with pytest.MonkeyPatch.context() as monkeypatch, aws_server(monkeypatch) as running:
+        yield running
 
 
 def said(folder: Path) -> dict[str, Any]:
@@ -125,6 +135,57 @@ def test_a_folder_that_can_not_be_written_is_told(lake: Lake, tmp_path: Path) ->
     assert "--output" in caught.value.mend
 
 
+def test_a_report_in_a_bucket_is_encrypted_with_the_lakes_key(lake: Lake, server: Server) -> None:
+    server.bucket("reports")
+    s3 = server.client("s3")
+    key = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    settings = Settings(lake_aws=LakeAws(sse="aws:kms", kms_key_id=key))
+    found = report(lake, settings=settings, output="s3://reports/daily/", now=scene.NOW)
+    assert found.html == "s3://reports/daily/report.html"
+    for name in FILES:
+        object_ = s3.get_object(Bucket="reports", Key=f"daily/{name}")
+        assert (object_["ServerSideEncryption"], object_["SSEKMSKeyId"]) == ("aws:kms", key)
+        grants = s3.get_object_acl(Bucket="reports", Key=f"daily/{name}")["Grants"]
+        assert [grant["Permission"] for grant in grants] == ["FULL_CONTROL"]  # its owner alone
+    page = s3.get_object(Bucket="reports", Key="daily/report.html")
+    assert page["ContentType"] == "text/html; charset=utf-8"
+    assert page["Body"].read().decode() == read(lake, "html")
+    with pytest.raises(ReportError, match="bucket"):
+        report(lake, settings=settings, output="s3://not-there/daily", now=scene.NOW)
+
+
+def read(lake: Lake, form: str) -> str:
+    """The same report from a folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        report(lake, settings=Settings(), output=Path(folder) / "report", now=scene.NOW)
+        return (Path(folder) / "report" / f"report.{form}").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("told", "link"),
+    [
+        pytest.param(Report(), "", id="nobody said where"),
+        pytest.param(
+            Report(output="s3://reports/daily/"),
+            "s3://reports/daily/2026-11-11/report.html",
+            id="bucket",
+        ),
+        pytest.param(
+            Report(output="s3://reports/daily", url="https://reports.example.com/trail/"),
+            "https://reports.example.com/trail/2026-11-11/report.html",
+            id="url",
+        ),
+    ],
+)
+def test_a_days_mail_links_to_its_report(lake: Lake, told: Report, link: str) -> None:
+    day = scene.SINCE + DAY
+    text = digest(lake, settings=Settings(report=told), since=day, until=day + DAY, now=scene.NOW)
+    assert [word for word in text.split() if "report.html" in word] == ([link] if link else [])
+    later = dt.timedelta(hours=9)  # of no night's day there is a report
+    text = digest(lake, settings=Settings(report=told), since=day + later, until=day + DAY + later)
+    assert "report.html" not in text
+
+
 class TestCommand:
     """`ctanalytics report`."""
 
@@ -137,6 +198,21 @@ class TestCommand:
         assert out == f"1 anomaly: 1 high.\n{tmp_path / 'report.html'}\n"
         found = said(tmp_path)
         assert (found["since"], found["until"]) == ("2026-11-11T00:00:00Z", "2026-11-12T00:00:00Z")
+
+    def test_day_is_one_of_the_zone_and_language_that_are_asked_for(
+        self, lake: Lake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        told = ["--language", "ja", "--timezone", "Asia/Tokyo", "--output", str(tmp_path)]
+        assert main(["report", "--lake", lake.uri, "--day", "2026-11-11", *told]) == 0
+        assert capsys.readouterr().out == f"異常 1 件 (高 1 件)\n{tmp_path / 'report.html'}\n"
+        found = said(tmp_path)
+        assert (found["since"], found["until"]) == ("2026-11-10T15:00:00Z", "2026-11-11T15:00:00Z")
+        assert (found["language"], found["timezone"]) == ("ja", "Asia/Tokyo")
+        page = (tmp_path / "report.html").read_text("utf-8")
+        assert '<html lang="ja">' in page
+        assert "2026-11-11 00:00 ～ 2026-11-12 00:00 (JST)" in page
+        assert main(["report", "--lake", lake.uri, "--timezone", "Mars/Olympus"]) == 2
+        assert "report.timezone" in capsys.readouterr().err
 
     def test_json_says_where_it_lies(
         self, lake: Lake, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import io
 import json
+import re
 import stat
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,15 @@ from ctanalytics.emitters.finding import OCSF_VERSION, finding
 from ctanalytics.emitters.summary import trial, within
 from ctanalytics.errors import EmitError, UsageError
 from ctanalytics.settings import Aws
+from tests.aws_server import Server, aws_server
 from tests.emitters.alerts import NOW, alert, incident
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with pytest.MonkeyPatch.context() as monkeypatch, aws_server(monkeypatch) as running:
+        yield running
+
 
 BARE = {
     "account_id": None,
@@ -121,6 +131,30 @@ def test_parquet_reads_as_one_table_and_a_repeated_call_adds_no_row(tmp_path: Pa
     ]
     row = pq.read_table(files[0]).to_pylist()[0]
     assert faults(_present(row | {"unmapped": json.loads(row["unmapped"])})) == []
+
+
+def test_a_bucket_gets_an_object_for_each_call_encrypted_and_without_an_acl(
+    server: Server,
+) -> None:
+    server.bucket("security")
+    s3 = server.client("s3")
+    emitter = to("s3://security/ocsf/")
+    for alerts in ([alert("a"), incident()], [alert("a"), incident()]):
+        assert [outcome.verdict for outcome in emitter.send(alerts)] == ["sent"] * 2
+    (found,) = s3.list_objects_v2(Bucket="security")["Contents"]  # a repeated call replaces its own
+    assert re.fullmatch(r"ocsf/findings-[0-9]{8}-[0-9a-f]{16}\.parquet", found["Key"])
+    object_ = s3.get_object(Bucket="security", Key=found["Key"])
+    assert object_["ServerSideEncryption"] == "aws:kms"
+    grants = s3.get_object_acl(Bucket="security", Key=found["Key"])["Grants"]
+    assert [grant["Permission"] for grant in grants] == ["FULL_CONTROL"]  # its owner alone
+    rows = pq.read_table(io.BytesIO(object_["Body"].read())).to_pylist()
+    assert [row["finding_info"]["uid"] for row in rows] == [
+        alert("a").anomaly_id,
+        incident().anomaly_id,
+    ]
+    assert emitter.preview([alert()], Run(NOW)) == "would write 1 rows into 1 objects"
+    with pytest.raises(EmitError, match="bucket"):
+        to("s3://nowhere-at-all/").send([alert()])
 
 
 def _present(value: Any) -> Any:
