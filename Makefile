@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.installed
 AWSCLI := build/awscli/bin/aws
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint golden bench bench-emit bench-ingest bench-ingest-long late-delivery bench-lake bench-detection bench-behaviour bench-validate agreement test-spark fuzz notebooks docs wheel clean
+.PHONY: help setup demo test lint golden bench bench-emit bench-ingest bench-ingest-long late-delivery bench-lake bench-detection bench-behaviour bench-validate bench-scale bench-scaleout agreement test-spark fuzz notebooks docs wheel clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -84,6 +84,13 @@ test-spark: setup ## Views on Spark, and ingest on a cluster that loses workers 
 fuzz: setup ## Fuzz every parser for six minutes each (an hour and more in all)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
 	$(BIN)/python -m tests.fuzz.campaign
+
+bench-scale: setup ## What a driver holds for 10 M objects, 5,000 dates, 1 M series (5 GB of disk)
+	$(BIN)/python benchmarks/scale_metadata.py --objects 10000000
+
+bench-scaleout: setup ## Ingest on one and two Spark workers beside the local executor (Java 17)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[spark]'
+	$(BIN)/python benchmarks/scaleout.py
 
 notebooks: setup ## Run the notebooks from top to bottom
 	$(BIN)/jupyter execute notebooks/*.ipynb

@@ -209,9 +209,7 @@ def objects_part(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     maker.start()
     maker.join()
     settings = Settings(
-        ingest=Ingest(
-            plan_bytes=options.plan_bytes, plan_objects=options.plan_objects, ask_above=10**9
-        )
+        ingest=Ingest(plan_bytes=options.plan_bytes, plan_objects=options.plan_objects)
     )
     lake = Lake.create(folder / "lake")
     executor = Pretending(folder / "lake")
@@ -415,14 +413,14 @@ def _options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--parts", default="objects,table,series")
-    parser.add_argument("--objects", type=int, default=10_000_000)
+    parser.add_argument("--objects", type=int, default=1_000_000)
     parser.add_argument("--plan-objects", type=int, default=100_000)
     parser.add_argument("--plan-bytes", type=int, default=2 * 1024**3)
     parser.add_argument("--dates", type=int, default=5_000)
     parser.add_argument("--files", type=int, default=20, help="of a date")
     parser.add_argument("--series", type=int, default=1_000_000)
     parser.add_argument("--days", type=int, default=28)
-    parser.add_argument("--place", help="folder for what is made; some 3 GB at the default size")
+    parser.add_argument("--place", help="folder for what is made: 5 GB for 10 M objects")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--run", choices=tuple(PARTS), help=argparse.SUPPRESS)
     return parser.parse_args()

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,12 +29,17 @@ class Cluster:
     master: str
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
-    def start_worker(self, name: str) -> None:
-        """Start a worker, or start it again."""
+    def start_worker(self, name: str, core: int | None = None) -> None:
+        """Start a worker, or start it again.
+
+        Args:
+            core: it and its executors run on this one alone; None: on any.
+        """
         place = self.folder / name
         place.mkdir(exist_ok=True)
         arguments = ["--cores", "1", "--memory", "1g", "--work-dir", str(place)]
-        self._start(name, "worker.Worker", *arguments, self.master)
+        pinned = [] if core is None else ["taskset", "-c", str(core)]
+        self._start(name, "worker.Worker", *arguments, self.master, before=pinned)
 
     def kill_worker(self, name: str) -> None:
         """End a worker with its executors, as the loss of a machine would."""
@@ -51,10 +56,10 @@ class Cluster:
                         return
         raise AssertionError("no executor runs")
 
-    def _start(self, name: str, kind: str, *arguments: str) -> None:
+    def _start(self, name: str, kind: str, *arguments: str, before: Sequence[str] = ()) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [CLASS, f"org.apache.spark.deploy.{kind}", *arguments],
+                [*before, CLASS, f"org.apache.spark.deploy.{kind}", *arguments],
                 env=self.environment,
                 stdout=log,
                 stderr=log,
@@ -68,27 +73,32 @@ class Cluster:
 
 
 @contextmanager
-def cluster(folder: Path, more: Mapping[str, str] | None = None) -> Iterator[Cluster]:
+def cluster(
+    folder: Path,
+    more: Mapping[str, str] | None = None,
+    cores: Sequence[int | None] = (None, None),
+) -> Iterator[Cluster]:
     """Start a cluster and wait until its master takes connections.
 
     Args:
         more: variables for all of its processes, such as where AWS is.
+        cores: of the workers, each of which has one.
     """
     port = _free_port()
     environment = {
         **os.environ,
-        **(more or {}),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "PYSPARK_PYTHON": sys.executable,
         "PYTHONPATH": str(ROOT),
+        **(more or {}),
     }
     running = Cluster(folder, environment, f"spark://127.0.0.1:{port}")
     web = ["--webui-port", str(_free_port())]
     running._start("master", "master.Master", "--host", "127.0.0.1", "--port", str(port), *web)
     try:
         _wait_for(port)
-        running.start_worker("worker-1")
-        running.start_worker("worker-2")
+        for number, core in enumerate(cores, 1):
+            running.start_worker(f"worker-{number}", core)
         yield running
     finally:
         running.close()
