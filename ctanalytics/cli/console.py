@@ -65,6 +65,11 @@ def out(text: str) -> None:
     sys.stdout.write(untrusted.terminal(text, limit=10_000_000) + "\n")
 
 
+def flush() -> None:
+    """Hand on what was written so far: a command that goes on for long is read meanwhile."""
+    sys.stdout.flush()
+
+
 def emit_json_line(value: Any) -> None:
     """Write one result of many as a line of JSON, at once: a pipe's reader waits for it."""
     sys.stdout.write(json.dumps(value, default=plain) + "\n")

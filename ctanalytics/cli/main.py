@@ -50,6 +50,7 @@ from ctanalytics.cli.rules import run as rules_run
 from ctanalytics.cli.rules import show as rules_show
 from ctanalytics.cli.rules import test as rules_test
 from ctanalytics.cli.rules import try_ as rules_try
+from ctanalytics.cli.serve import serve
 from ctanalytics.cli.shell import shell
 from ctanalytics.cli.show import show
 from ctanalytics.cli.simulate import simulate
@@ -177,6 +178,7 @@ app.command("emit")(command(emit, role_of="emit_aws"))
 app.command("nightly")(command(nightly))
 app.command("watch")(command(watch))
 app.command("report")(command(report, role_of="lake_aws"))
+app.command("serve")(command(serve, role_of="lake_aws"))
 app.command("backtest")(command(backtest, role_of="lake_aws"))
 app.command("health")(command(health, role_of="lake_aws"))
 bundle_app.callback()(command(bundle_create.bundle))

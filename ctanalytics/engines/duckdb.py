@@ -316,8 +316,9 @@ class Engine:
         self._connection.unregister(name)
 
     def interrupt(self) -> None:
-        """Stop the statement that runs now; it ends with a QueryError."""
-        self._connection.interrupt()
+        """Stop the statement that runs now; it ends with a QueryError. A closed session has none."""
+        with suppress(duckdb.ConnectionException):
+            self._connection.interrupt()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a second session on the same tables, for another thread."""
