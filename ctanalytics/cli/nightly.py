@@ -20,7 +20,7 @@ def nightly(
         str | None,
         typer.Option(
             "--from",
-            help="First step: ingest, validate, detect, incidents, emit, report or care.",
+            help="First step: ingest, validate, audit, detect, incidents, emit, report or care.",
         ),
     ] = None,
     only: Annotated[list[str] | None, typer.Option(help="Only this step; repeatable.")] = None,
@@ -44,7 +44,7 @@ def nightly(
     ] = True,
     json: Annotated[bool, typer.Option("--json", help="Print the run as JSON.")] = False,
 ) -> None:
-    """Do the night's work: ingest, validate, detect, incidents, emit, report, care for the lake.
+    """Do the night's work: ingest, validate, audit, detect, incidents, emit, report and care.
 
     Settings name the sources, the lake and the targets. A step that fails stops no other. What goes
     to stderr is JSON lines unless it is a terminal.

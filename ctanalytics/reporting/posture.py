@@ -25,6 +25,9 @@ LEADING: Final = frozenset(
 )
 """Checks whose new failure says that less is recorded than before."""
 
+_AFTER: Final = dt.timedelta(hours=6)
+"""So long after a span its audits are made: a night audits after the day that it reports."""
+
 CHANGES: Final = Layout(
     "posture",
     (
@@ -62,10 +65,10 @@ def sections(
     Returns:
         A sentence for the head of the report, empty when no trail was narrowed; and the section.
     """
-    span: dict[str, Any] = {"since": since, "until": until, "top": top}
-    weakened = table(engine, WEAKENED, voice=voice, **span)
-    changes = table(engine, CHANGES, voice=voice, **span)
-    counts = engine.run("reporting/posture_counts", until=until).to_pylist()
+    weakened = table(engine, WEAKENED, voice=voice, since=since, until=until, top=top)
+    audited = {"since": since + _AFTER, "until": until + _AFTER}
+    changes = table(engine, CHANGES, voice=voice, top=top, **audited)
+    counts = engine.run("reporting/posture_counts", until=audited["until"]).to_pylist()
     if not counts and not weakened.rows:
         return "", ()
     sentences = [*_weakened(voice, weakened), *_audited(voice, counts)]

@@ -52,6 +52,8 @@ def out_of_range(settings: Settings) -> Iterator[str]:
         yield "ingest.restore_tier: must be Bulk, Standard or Expedited"
     if settings.ingest.workers < 0:
         yield "ingest.workers: must be 0 (one for each core) or more"
+    if settings.execution.part_bytes < 1:
+        yield "execution.part_bytes: must be at least 1"
     yield from _care_out_of_range(settings.care)
     for name in ("timeout_seconds", "memory_bytes", "threads"):
         if getattr(settings.query, name) < 0:

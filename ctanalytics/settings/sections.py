@@ -248,6 +248,8 @@ class Nightly(Struct, frozen=True):
 
     detectors: list[str] = []  # empty: all
     validate: bool = False  # check the digests of the sources that were delivered that day
+    audit: bool = False  # audit how trails are set up, with audit_aws; needs credentials of AWS
+    audit_role: str = ""  # of every account of the organization: audits them all
     again_days: int = 7  # so far back are days reported again that late files changed
     compact: bool = True
     vacuum_days: float = 7.0  # between vacuums; 0: never
@@ -325,6 +327,7 @@ class Execution(Struct, frozen=True):
     executor: str = "local"  # processes of this machine; or spark
     master: str = ""  # such as spark://host:7077; empty: what spark-submit has set
     options: dict[str, str] = {}  # Spark properties, such as "spark.executor.memory"
+    part_bytes: int = 67_108_864  # event files that a detector's part reads; less is not spread
 
 
 class Settings(Struct, frozen=True):

@@ -244,7 +244,9 @@ def test_a_trail_that_an_audit_found_narrowed_leads_the_report(tmp_path: Path) -
             begin = logs.START + since * BY_HOUR
             told, _ = posture.sections(engine, since=begin, until=begin + 48 * BY_HOUR, top=20)
             assert told == lead
-        assert posture.sections(engine, since=logs.START - BY_HOUR, until=logs.START, top=9) == (
+        assert posture.sections(
+            engine, since=logs.START - 7 * BY_HOUR, until=logs.START - 6 * BY_HOUR, top=9
+        ) == (
             "",
             (),
         )

@@ -19,11 +19,13 @@ from ctanalytics.app.nightly.run import LEASE, NightlyResult, nightly
 from ctanalytics.app.nightly.steps import STEPS
 from ctanalytics.errors import LakeMissing, UsageError
 from ctanalytics.lake.lake import Lake
-from ctanalytics.settings import Emit, Ingest, Nightly, Report, Settings
+from ctanalytics.settings import Audit, Aws, Emit, Ingest, Nightly, Report, Settings
 from tests import logs
-from tests.aws_server import Server, aws_server
+from tests.aws_server import REGION, Server, aws_server
 from tests.emitters.test_cloudwatch import NAMESPACE, sums
 from tests.incidents.scene import add, anomaly, events, role
+from tests.posture.proxy import Proxy, names_below_addresses
+from tests.posture.readings import UNHELD
 
 MORNING = dt.datetime(2026, 3, 2, 1, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -99,7 +101,7 @@ def test_a_night_that_is_stopped_goes_on_and_the_next_reports_late_days_again(
     told: list[StepResult] = []
     went_on = home.night(dt.timedelta(hours=1), report=told.append)
     assert went_on.run_id == night["run_id"]
-    assert went_on.resumed == ["ingest", "validate", "detect"]
+    assert went_on.resumed == ["ingest", "validate", "audit", "detect"]
     assert [step.step for step in told] == ["incidents", "emit", "report", "care"]
     assert states(went_on) == dict.fromkeys(("incidents", "emit", "report", "care"), "done")
     assert (went_on.exit_code, str(went_on.day)) == (0, "2026-03-01")
@@ -146,6 +148,7 @@ def test_a_step_that_fails_stops_no_other_and_is_told(home: Home, server: Server
     assert states(result) == {
         "ingest": "part",
         "validate": "skipped",
+        "audit": "skipped",
         "detect": "done",
         "incidents": "done",
         "emit": "failed",
@@ -168,6 +171,38 @@ def test_a_step_that_fails_stops_no_other_and_is_told(home: Home, server: Server
         "emit": "done",
     }
     assert sums(server, "RunSucceeded") == {(): 0}
+
+
+def test_what_a_night_s_audit_finds_weakened_leads_the_report(
+    home: Home, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.bucket("trail-logs")
+    trail = server.client("cloudtrail")
+    trail.create_trail(Name="main", S3BucketName="trail-logs", IsMultiRegionTrail=True)
+    trail.start_logging(Name="main")
+    server.disturb.append(Proxy(answers=dict(UNHELD)))
+    settings = home.settings(
+        nightly=Nightly(detectors=["call_rate"], audit=True), audit=Audit(regions=[REGION])
+    )
+    with names_below_addresses(monkeypatch):
+        assert states(home.night(settings=settings, only=["ingest", "audit"])) == {
+            "ingest": "done",
+            "audit": "done",
+        }
+        trail.stop_logging(Name="main")
+        night = home.night(DAY, settings=settings, only=["audit", "report"])
+        assert states(night) == {"audit": "done", "report": "done"}
+    assert night.steps[0].counts["failing_by_severity"]["critical"] >= 1
+    page = home.place / "reports" / "2026-03-02"
+    headline = json.loads((page / "report.json").read_text())["headline"]
+    assert headline.startswith("Less is recorded than it was: ")
+    assert "Less is recorded than it was: " in (page / "report.txt").read_text().splitlines()[1]
+    no_credentials = home.settings(
+        nightly=settings.nightly, audit_aws=Aws(profile="nobody"), audit=settings.audit
+    )
+    failed = home.night(2 * DAY, settings=no_credentials, only=["audit"])
+    assert (failed.state, failed.exit_code) == ("failed", 1)
+    assert "nobody" in str(failed.steps[0].error)
 
 
 def test_a_second_night_does_nothing_while_one_is_at_work(home: Home) -> None:

@@ -1,4 +1,4 @@
-"""Nightly: ingest, validate, detect, incidents, emit, report and care, as one recorded run."""
+"""Nightly: ingest, validate, audit, detect, incidents, emit, report and care, as one recorded run."""
 
 from __future__ import annotations
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ctanalytics.app.audit import audit
+from ctanalytics.app.audit_accounts import audit_organization
 from ctanalytics.app.detect import detect
 from ctanalytics.app.emit import emit
 from ctanalytics.app.incidents.build import build_incidents
@@ -120,6 +122,24 @@ def _validate(night: Night) -> StepResult:
     )
 
 
+def _audit(night: Night) -> StepResult:
+    """Audit how trails are set up, and keep the findings, which the report tells of."""
+    care = night.settings.nightly
+    if not care.audit:
+        return StepResult("audit", "skipped", notes=["nightly.audit is off"])
+    told: dict[str, Any] = {"settings": night.settings, "lake": night.lake, "now": night.now}
+    found = audit_organization(care.audit_role, **told) if care.audit_role else audit(**told)
+    counts = found.counts | {"accounts": len(found.accounts), "unreached": len(found.unreached)}
+    grave = Counter(one.severity for one in found.findings if one.status == "fail")
+    notes = [f"{one.account_id} was not reached: {one.why}" for one in found.unreached[:5]]
+    return StepResult(
+        "audit",
+        "part" if found.unreached else "done",
+        {**counts, "failing_by_severity": dict(sorted(grave.items()))},
+        notes=notes,
+    )
+
+
 def _detect(night: Night) -> StepResult:
     names = night.settings.nightly.detectors or list(DETECTORS)
     found = detect(night.lake, settings=night.settings, detectors=names, now=night.now)
@@ -208,6 +228,7 @@ def _vacuum_is_due(night: Night) -> bool:
 STEPS: Final[dict[str, Callable[[Night], StepResult]]] = {
     "ingest": _ingest,
     "validate": _validate,
+    "audit": _audit,
     "detect": _detect,
     "incidents": _incidents,
     "emit": _emit,
