@@ -66,7 +66,7 @@ def sections(
         A sentence for the head of the report, empty when no trail was narrowed; and the section.
     """
     weakened = table(engine, WEAKENED, voice=voice, since=since, until=until, top=top)
-    audited = {"since": since + _AFTER, "until": until + _AFTER}
+    audited: dict[str, Any] = {"since": since + _AFTER, "until": until + _AFTER}
     changes = table(engine, CHANGES, voice=voice, top=top, **audited)
     counts = engine.run("reporting/posture_counts", until=audited["until"]).to_pylist()
     if not counts and not weakened.rows:
