@@ -22,6 +22,7 @@ _LEVEL_WEIGHT: Final = 1.0
 _DAYTYPE_WEIGHT: Final = 1.5
 _RECENT: Final = 50.0
 _RECENT_DAYS: Final = 3
+_BLOCK_SERIES: Final = 2_000
 
 
 @dataclass(frozen=True)
@@ -130,11 +131,11 @@ class Expecting:
         found: Floats = calls / np.maximum(total, 1e-9)
         return found
 
-    def _weight(self, day: int, before: int) -> Floats:
+    def _weight(self, day: int, before: int, part: slice = slice(None)) -> Floats:
         """What a day before counts for another, by series."""
-        past = self.past
-        weight = np.full(past.count, 0.5 ** ((day - 1 - before) / _HALF_LIFE_DAYS))
-        weight[past.unlearned[:, before] | (past.age[:, day] < day - before)] = 0.0
+        age, unlearned = self.past.age[part, day], self.past.unlearned[part, before]
+        weight = np.full(len(age), 0.5 ** ((day - 1 - before) / _HALF_LIFE_DAYS))
+        weight[unlearned | (age < day - before)] = 0.0
         return weight
 
     def _profile_of(self, day: int) -> Floats:
@@ -144,23 +145,35 @@ class Expecting:
         return self._profiles[day]
 
     def _profile(self, day: int) -> Floats:
-        past = self.past
-        own_off = past.off[:, day]
-        total = np.zeros(past.count)
-        weighted = np.zeros((past.count, 24))
-        alike_total = np.zeros((past.count, 24))
-        alike = np.zeros((past.count, 24))
+        found = np.empty((self.past.count, 24))
+        # Of so many series at a time, the sums stay in a processor's cache: half of the time.
+        for start in range(0, self.past.count, _BLOCK_SERIES):
+            part = slice(start, min(start + _BLOCK_SERIES, self.past.count))
+            found[part] = self._profile_in(day, part)
+        return found
+
+    def _profile_in(self, day: int, part: slice) -> Floats:
+        past, count = self.past, part.stop - part.start
+        calendar, own_off = past.calendar[part], past.off[:, day]
+        total = np.zeros(count)
+        weighted, alike_total, alike = (np.zeros((count, 24)) for _ in range(3))
         for before in range(max(0, day - HISTORY_DAYS), day):
-            weight = self._weight(day, before)
-            same = (past.off[:, before] == own_off)[past.calendar]
+            weight = self._weight(day, before, part)
             total += weight
-            alike_total += weight[:, None] * same
+            by_calendar = past.off[:, before] == own_off
+            same = by_calendar[calendar] if not by_calendar.all() else None
+            is_alike = by_calendar.any()
+            if is_alike:
+                alike_total += weight[:, None] if same is None else weight[:, None] * same
             rows = past.days.get(before)
             if rows is None:
                 continue
-            calls = rows.hours * weight[rows.series, None]
-            weighted[rows.series] += calls
-            alike[rows.series] += calls * same[rows.series]
+            own = slice(*np.searchsorted(rows.series, (part.start, part.stop)))
+            place = rows.series[own] - part.start
+            calls = rows.hours[own] * weight[place, None]
+            weighted[place] += calls
+            if is_alike:
+                alike[place] += calls if same is None else calls * same[place]
         total = np.maximum(total, 1e-9)
         level = weighted.sum(axis=1) / 24 / total
         by_hour = (weighted + _LEVEL_WEIGHT * level[:, None]) / (total + _LEVEL_WEIGHT)[:, None]

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from ctanalytics.detectors.numbering import Numbering
 from ctanalytics.records.series_tables import KEYS
 
 Ints = npt.NDArray[np.int64]
@@ -80,11 +81,13 @@ class Keys:
     @classmethod
     def of(cls, tables: Iterable[pa.Table]) -> Keys:
         """Number the series of some tables that have the columns KEYS."""
-        found = pl.DataFrame(schema=dict.fromkeys(KEYS, pl.String))
-        for table in tables:
-            own = pl.DataFrame(pl.from_arrow(table.select(KEYS))).unique()
-            found = pl.concat([found, own.join(found, on=list(KEYS), how="anti", nulls_equal=True)])
-        return cls(found.sort(KEYS, nulls_last=False).with_row_index(_NUMBER))
+        found = Numbering.of([table.select(KEYS) for table in tables], KEYS)
+        frame = pl.DataFrame(pl.from_arrow(found.table()), schema=dict.fromkeys(KEYS, pl.String))
+        return cls(frame.with_row_index(_NUMBER))
+
+    @cached_property
+    def _numbering(self) -> Numbering:
+        return Numbering.of([self.frame.select(KEYS).to_arrow()], KEYS)
 
     @property
     def count(self) -> int:
@@ -93,11 +96,7 @@ class Keys:
 
     def numbers(self, table: pa.Table) -> Ints:
         """Return the number of each row's series."""
-        rows = pl.DataFrame(pl.from_arrow(table.select(KEYS)))
-        found = rows.join(
-            self.frame, on=list(KEYS), how="left", nulls_equal=True, maintain_order="left"
-        )
-        return found[_NUMBER].to_numpy().astype(np.int64)
+        return self._numbering.find(table)
 
     def key(self, number: int) -> dict[str, str | None]:
         """Return the key of a series."""
@@ -107,9 +106,9 @@ class Keys:
     @cached_property
     def accounts(self) -> tuple[list[str | None], Ints]:
         """The accounts in their order, and each series' place among them."""
-        found = self.frame["account_id"].unique().sort(nulls_last=False).to_list()
-        place = {account: number for number, account in enumerate(found)}
-        return found, np.array([place[one] for one in self.frame["account_id"]], np.int64)
+        every = self.frame.select(KEYS[:1]).to_arrow()
+        found = Numbering.of([every], KEYS[:1])
+        return found.table()[KEYS[0]].to_pylist(), found.find(every)
 
 
 @dataclass(frozen=True)
@@ -261,26 +260,27 @@ def minutes_of(keys: Keys, axis: Axis, tables: Iterable[tuple[dt.date, pa.Table]
         np.concatenate(column) if column else nothing
         for column in (list(zip(*parts, strict=True)) or ((), (), ()))
     )
-    order = np.lexsort((minute, series))
+    # Sorted by their days already, and mostly within them.
+    order = np.argsort(series * (axis.days + 4) * DAY + minute, kind="stable")
     return Minutes(series[order], minute[order], calls[order], axis.days)
 
 
 def day_rows(keys: Keys, table: pa.Table) -> DayRows:
     """Take a day of series_day."""
     number = keys.numbers(table)
-    order = np.argsort(number, kind="stable")
+    order = _ascending(number)
     columns = [
         table[name].to_numpy().astype(np.int64)[order]
         for name in ("first_minute", "last_minute", "gap_minutes", "gap_minute")
     ]
-    hours = _lists(table, "hours", 24)[order].astype(np.int32)
+    hours = _lists(table, "hours", 24).astype(np.int32)[order]
     return DayRows(number[order], hours, *columns)
 
 
 def peak_rows(keys: Keys, table: pa.Table) -> PeakRows:
     """Take a day of series_peak."""
     number = keys.numbers(table)
-    order = np.argsort(number, kind="stable")
+    order = _ascending(number)
     surges, drops = len(SURGE_WINDOWS), len(DROP_WINDOWS)
     return PeakRows(
         number[order],
@@ -291,10 +291,16 @@ def peak_rows(keys: Keys, table: pa.Table) -> PeakRows:
     )
 
 
+def _ascending(number: Ints) -> Ints | slice:
+    """The order of some numbers; files of ours have it already."""
+    return slice(None) if (np.diff(number) > 0).all() else np.argsort(number, kind="stable")
+
+
 def _lists(table: pa.Table, name: str, width: int) -> Ints:
-    column = table[name].combine_chunks()
-    values = column.flatten().fill_null(NO_LOOK).to_numpy(zero_copy_only=False)
-    found: Ints = values.astype(np.int64).reshape(-1, width)
+    values = table[name].combine_chunks().flatten()
+    if values.null_count:
+        values = values.fill_null(NO_LOOK)
+    found: Ints = values.to_numpy(zero_copy_only=False).reshape(-1, width)
     return found
 
 
