@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -41,6 +42,7 @@ NO_LOOK: Final = np.iinfo(np.int64).min
 """Stands for "none" among stored deviations."""
 
 _NUMBER: Final = "series"
+_TABLES: Final = 8
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,11 @@ class Keys:
     @classmethod
     def of(cls, tables: Iterable[pa.Table]) -> Keys:
         """Number the series of some tables that have the columns KEYS."""
-        found = Numbering.of([table.select(KEYS) for table in tables], KEYS)
-        frame = pl.DataFrame(pl.from_arrow(found.table()), schema=dict.fromkeys(KEYS, pl.String))
+        keys, rest = pa.table({name: pa.array([], pa.string()) for name in KEYS}), iter(tables)
+        # A few days at a time: all of them would not fit into memory together.
+        while some := list(islice(rest, _TABLES)):
+            keys = Numbering.of([keys, *some], KEYS).table()
+        frame = pl.DataFrame(pl.from_arrow(keys), schema=dict.fromkeys(KEYS, pl.String))
         return cls(frame.with_row_index(_NUMBER))
 
     @cached_property
