@@ -6,6 +6,7 @@ import datetime as dt
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -19,8 +20,7 @@ from ctanalytics.detectors import detector
 from ctanalytics.detectors.base import Context, Detector, Replay, Window
 from ctanalytics.detectors.revisions import Published, Run, revise
 from ctanalytics.engines.duckdb import Engine
-from ctanalytics.engines.executor import Executor
-from ctanalytics.engines.local import LocalExecutor
+from ctanalytics.engines.executor import LOCAL, Executor, chosen
 from ctanalytics.errors import UsageError
 from ctanalytics.findings import ANOMALIES
 from ctanalytics.lake.derived import Derived
@@ -86,36 +86,37 @@ def backtest(
     detectors: Sequence[str] = (),
     executor: Executor | None = None,
 ) -> BacktestResult:
-    """Replay a span day by day: each day is judged by itself and what came before it. Nothing is
-    written to the lake.
+    """Replay a span day by day: each day is judged by itself and what came before it. Nothing stays
+    in the lake; of an executor other than the local one what workers make lies there until the end.
 
     Args:
         since: start of the span, else DAYS before its end; the day that holds it is the first.
         until: its end; else where the logs end.
         labels: a JSON Lines file of what really happened, as `ctanalytics simulate` writes it.
         detectors: names; else DETECTORS.
-        executor: runs the heavy parts of detectors; else processes on this machine.
+        executor: runs the heavy parts of detectors; else the one that the settings name.
 
     Raises:
         UsageError: a detector or the labels are unusable, or the span is empty.
         LakeMissing: there is no lake.
     """
     settings = settings or Settings()
-    chosen = {name: detector(name) for name in detectors or DETECTORS}
+    wanted = {name: detector(name) for name in detectors or DETECTORS}
     truth = None if labels is None else backtest_labels.read(Path(labels))
     here = lake if isinstance(lake, Lake) else Lake.open(lake, settings.lake_aws)
-    own = None if executor else LocalExecutor()
     started = time.monotonic()
-    try:
-        with here.engine() as engine:
-            span = _span(engine, since, until)
-            past = _Past(engine, executor or own or LocalExecutor(1), settings, chosen, here)
-            for window in _days(span):
-                past.live(window)
-            return past.result(span, truth, started)
-    finally:
-        if own:
-            own.close()
+    # What a cluster's workers make they can put nowhere but into the lake, until the end.
+    may_write = executor is not None or settings.execution.executor != LOCAL
+    with ExitStack() as stack:
+        engine = stack.enter_context(here.engine())
+        derived = Derived.open(here, is_read_only=True, may_write=may_write)
+        stack.enter_context(closing(derived))
+        used = executor or stack.enter_context(chosen(settings.execution))
+        span = _span(engine, since, until)
+        past = _Past(engine, used, settings, wanted, derived)
+        for window in _days(span):
+            past.live(window)
+        return past.result(span, truth, started)
 
 
 def _span(engine: Engine, since: dt.datetime | None, until: dt.datetime | None) -> Window:
@@ -154,7 +155,7 @@ class _Past:
     executor: Executor
     settings: Settings
     detectors: Mapping[str, Detector]
-    lake: Lake
+    derived: Derived
     replay: Replay = field(default_factory=lambda: Replay(ANOMALIES.empty_table()))
     newest: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By id, the newest revision of each anomaly."""
@@ -162,10 +163,6 @@ class _Past:
     """By id, the first."""
     days: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    derived: Derived = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.derived = Derived.open(self.lake, is_read_only=True)
 
     def live(self, window: Window) -> None:
         """Detect a day as if its logs had come in time, and nothing were known of later ones."""
@@ -179,6 +176,7 @@ class _Past:
             self.settings.geoip,
             derived=self.derived,
             replay=self.replay,
+            part_bytes=self.settings.execution.part_bytes,
         )
         found, state, notes = found_by(context, window, self.detectors)
         self.notes += notes

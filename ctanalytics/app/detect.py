@@ -6,6 +6,7 @@ import datetime as dt
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,8 +19,7 @@ from ctanalytics.detectors.allowed import marks
 from ctanalytics.detectors.base import Context, Detector, Window
 from ctanalytics.detectors.revisions import NEAR, Changes, Published, Run, revise
 from ctanalytics.engines.duckdb import Engine
-from ctanalytics.engines.executor import Executor
-from ctanalytics.engines.local import LocalExecutor
+from ctanalytics.engines.executor import Executor, chosen
 from ctanalytics.errors import UsageError
 from ctanalytics.findings import ANOMALIES, MARKS, severity_rank
 from ctanalytics.lake.derived import Derived
@@ -70,31 +70,28 @@ def detect(
         until: its end; else, and at most, where the logs end.
         detectors: names; else those of the settings, else detectors.DEFAULT.
         now: the time of this run.
-        executor: runs the heavy parts of detectors; else processes on this machine.
+        executor: runs the heavy parts of detectors; else the one that the settings name.
 
     Raises:
         UsageError: a detector is unknown, or the span is empty.
         LakeMissing: there is no lake.
     """
     settings = settings or Settings()
-    chosen = {name: detector(name) for name in detectors or settings.detect.detectors or DEFAULT}
+    wanted = {name: detector(name) for name in detectors or settings.detect.detectors or DEFAULT}
     here = lake if isinstance(lake, Lake) else Lake.open(lake, settings.lake_aws)
-    own = None if executor else LocalExecutor()
-    try:
+    with ExitStack() as stack:
         return run(
             here,
-            chosen,
+            wanted,
             settings=settings.detect,
             rules=settings.rules,
             geoip=settings.geoip,
             since=since,
             until=until,
             now=now or dt.datetime.now(dt.UTC),
-            executor=executor or own or LocalExecutor(1),
+            executor=executor or stack.enter_context(chosen(settings.execution)),
+            part_bytes=settings.execution.part_bytes,
         )
-    finally:
-        if own:
-            own.close()
 
 
 def run(
@@ -108,6 +105,7 @@ def run(
     executor: Executor,
     rules: settings_module.Rules | None = None,
     geoip: settings_module.Geoip | None = None,
+    part_bytes: int = settings_module.Execution().part_bytes,
 ) -> DetectResult:
     """As `detect`, with these detectors by their names."""
     started = time.monotonic()
@@ -123,20 +121,22 @@ def run(
             notes.append("the lake has no events with a believable time: there is nothing to judge")
         elif window.since < window.until:
             run_of = Run(window, logs_until, now, frozenset(detectors))
-            context = Context(
-                engine,
-                executor,
-                settings,
-                now,
-                rules or settings_module.Rules(),
-                geoip or settings_module.Geoip(),
-                Derived.open(lake),
-            )
-            found, state, said = found_by(context, window, detectors)
-            notes += said
-            changes = revise(found, _published(engine, found, run_of), run_of)
-            lake.append("anomalies", changes.rows)
-            _remember(lake, context.derived, state)
+            with closing(Derived.open(lake)) as derived:
+                context = Context(
+                    engine,
+                    executor,
+                    settings,
+                    now,
+                    rules or settings_module.Rules(),
+                    geoip or settings_module.Geoip(),
+                    derived,
+                    part_bytes=part_bytes,
+                )
+                found, state, said = found_by(context, window, detectors)
+                notes += said
+                changes = revise(found, _published(engine, found, run_of), run_of)
+                lake.append("anomalies", changes.rows)
+                _remember(lake, derived, state)
     standing = _standing(lake, window, detectors)
     reasons = _allow(lake, standing, settings.allow, now)
     notes += [

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ctanalytics.cli import console
+from ctanalytics.cli.executor import ExecutorFlag, MasterFlag, flags
 from ctanalytics.cli.times import moment
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def backtest(
         list[str] | None,
         typer.Option(help="Detectors, as for detect; repeatable; else call_rate and error_rate."),
     ] = None,
+    executor: ExecutorFlag = None,
+    master: MasterFlag = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Replay history day by day as detect would have run, and count its alarms; stores nothing.
@@ -45,7 +48,9 @@ def backtest(
 
     from ctanalytics.app.backtest import backtest as run
 
-    settings = console.settings_from({"lake": lake, "detect.budget": budget})
+    settings = console.settings_from(
+        {"lake": lake, "detect.budget": budget, **flags(executor, master)}
+    )
     result = run(
         console.lake_place(settings),
         settings=settings,

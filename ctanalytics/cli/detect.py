@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ctanalytics.cli import console
+from ctanalytics.cli.executor import ExecutorFlag, MasterFlag, flags
 from ctanalytics.cli.times import moment
 
 
@@ -30,6 +31,8 @@ def detect(
     budget: Annotated[
         float | None, typer.Option(help="False pages per week that the whole lake may cause.")
     ] = None,
+    executor: ExecutorFlag = None,
+    master: MasterFlag = None,
     json: Annotated[bool, typer.Option("--json", help="Print the anomalies as JSON.")] = False,
 ) -> None:
     """Find what is not normal, and store it in the lake; running twice adds nothing.
@@ -38,7 +41,9 @@ def detect(
     """
     from ctanalytics.app.detect import detect as run
 
-    settings = console.settings_from({"lake": lake, "detect.budget": budget})
+    settings = console.settings_from(
+        {"lake": lake, "detect.budget": budget, **flags(executor, master)}
+    )
     result = run(
         console.lake_place(settings),
         settings=settings,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -38,6 +38,18 @@ class Replay:
     """By kind of series and stratum: looks (days times windows), and how many had p < 0.01."""
 
 
+class Statements(Protocol):
+    """Runs shipped statements: an engine, or what spreads them over workers."""
+
+    def run(self, name: str, **values: Any) -> pa.Table:
+        """Run a statement; see `Engine.run`."""
+        ...
+
+    def keep(self, table: str, name: str, **values: Any) -> None:
+        """Run a statement into a temporary table; see `Engine.keep`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a detector may use. Time and randomness come from here alone."""
@@ -53,6 +65,8 @@ class Context:
     """State that follows from the lake's events; by default it lasts for this context alone."""
     replay: Replay | None = None
     """What a backtest has found so far; it stands in place of what the lake has published."""
+    part_bytes: int = 1 << 26
+    """Compressed event files that one part of the executor reads."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ctanalytics.engines.duckdb import Engine
+from ctanalytics.detectors.base import Statements
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -181,7 +181,9 @@ class Frame:
     span_days: int = 1
 
 
-def read(engine: Engine, since: dt.datetime, until: dt.datetime, *, shift_hours: int = 0) -> Frame:
+def read(
+    engine: Statements, since: dt.datetime, until: dt.datetime, *, shift_hours: int = 0
+) -> Frame:
     """Read all principal-days of a span; the first days of it have little or no history.
 
     Needs `address_places` to be registered.

@@ -33,7 +33,9 @@ from ctanalytics.detectors.series import (
     minutes_of,
     peak_rows,
 )
-from ctanalytics.detectors.series_state import BLOCK_DAYS, REACH_DAYS, State, expected_days
+from ctanalytics.detectors.series_parts import SpreadState
+from ctanalytics.detectors.series_state import BLOCK_DAYS, REACH_DAYS, expected_days
+from ctanalytics.detectors.spread import Spread
 
 PEAK_DAYS: Final = HISTORY_DAYS + POOL_DAYS
 """A day is judged by the pool of 14 days before it, each of which by the record of its 28."""
@@ -172,7 +174,14 @@ def load(context: Context, window: Window, kind: str, *, with_peaks: bool = True
     calendars = calendars_of(context.engine, context.settings.calendars)
     # Whoever lives through a past knows nothing of what people said of it later.
     confirmed = confirmed_in(context.engine) if context.replay is None else Confirmed([])
-    state = State(context.engine, context.derived, calendars, window.until, confirmed)
+    state = SpreadState(
+        context.engine,
+        context.derived,
+        calendars,
+        window.until,
+        confirmed,
+        spread=Spread.of(context),
+    )
     days = state.days(kind, axis)
     if with_peaks:
         state.raise_peaks(kind, days, AXIS_DAYS - PEAK_DAYS, axis.days)

@@ -37,6 +37,7 @@ from ctanalytics.detectors.behaviour_surprise import (
     judge,
     judge_by,
 )
+from ctanalytics.detectors.by_date import ByDate
 from ctanalytics.detectors.calibration import threshold
 from ctanalytics.detectors.severity import severity
 from ctanalytics.findings import ANOMALIES, anomaly_id, series_key
@@ -129,7 +130,7 @@ def isolation_forest(context: Context, window: Window) -> DetectorResult:
 
 
 def _read(context: Context, since: dt.datetime, window: Window, shift_hours: int) -> Rows:
-    frame = features.read(context.engine, since, window.until, shift_hours=shift_hours)
+    frame = features.read(ByDate.of(context), since, window.until, shift_hours=shift_hours)
     return Rows(frame, shift_hours)
 
 

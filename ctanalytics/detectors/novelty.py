@@ -20,6 +20,7 @@ from ctanalytics.detectors import novelty_scores as scores
 from ctanalytics.detectors import novelty_words as words
 from ctanalytics.detectors.base import Context, DetectorResult, Window
 from ctanalytics.detectors.behaviour_evidence import Span
+from ctanalytics.detectors.by_date import ByDate
 from ctanalytics.detectors.located import Places
 from ctanalytics.detectors.novelty_scores import FAR_DAYS, HISTORY_DAYS, Novelty
 from ctanalytics.detectors.novelty_travel import SCORE, Journey, journeys
@@ -43,7 +44,7 @@ def novelty(context: Context, window: Window) -> DetectorResult:
     first = window.since.astimezone(dt.UTC).date()
     since = facts.day_bounds(first - dt.timedelta(days=scores.POOL_DAYS + FAR_DAYS))[0]
     known = located.register(context, since, window.until)
-    found = scores.read(context.engine, first, window.until)
+    found = scores.read(ByDate.of(context), first, window.until)
     settings = context.settings
     rows = [
         _first_seen(context, window, known, one)

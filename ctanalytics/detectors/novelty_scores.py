@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from ctanalytics.detectors.base import Statements
 from ctanalytics.detectors.calibration import surprise_by_stratum, threshold
 from ctanalytics.detectors.severity import sensitive_calls
-from ctanalytics.engines.duckdb import Engine
 
 POOL_DAYS: Final = 14
 HISTORY_DAYS: Final = 30
@@ -71,7 +71,7 @@ class Novelty:
     news: list[dict[str, object]]
 
 
-def read(engine: Engine, first: dt.date, until: dt.datetime) -> pl.DataFrame:
+def read(engine: Statements, first: dt.date, until: dt.datetime) -> pl.DataFrame:
     """Read first times of the days from `first` on, and of the days that those are judged by.
 
     `weight` is rarity, less what the principal's own rate of new things makes of it, and more

@@ -11,7 +11,7 @@ the days, and what came out the same changes nothing further on.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -59,6 +59,10 @@ BLOCK_DAYS: Final = 7
 _BY_PRINCIPAL: Final = "_by_principal"
 
 
+Read = Callable[[str, Iterable[dt.date], str], Iterator[tuple[dt.date, pa.Table]]]
+"""Reads a table of the state: as `Derived.read`."""
+
+
 @dataclass(frozen=True)
 class Days:
     """What is known of a kind's series on the days of an axis."""
@@ -87,14 +91,17 @@ class State:
     def count(self, kind: str, dates: Sequence[dt.date]) -> None:
         """Make the minutes of dates that are not up to date, a run of dates at a time."""
         whole = [date for date in dates if not self._is_partial(date)]
-        stale = [date for date in whole if self._is_stale(kind, date)]
-        for first, last in _runs(stale):
-            rows = self._counted(kind, _midnight(first), _midnight(last) + dt.timedelta(days=1))
-            for date, part in _by_date(rows, first, last):
-                self.derived.put("series_minute", date, kind, self._source(kind, date), part)
+        self._count_whole(kind, [date for date in whole if self._is_stale(kind, date)])
         for date in (date for date in dates if self._is_partial(date)):
-            rows = self._counted(kind, _midnight(date), self.until)
+            rows = counted(self.engine, kind, _midnight(date), self.until)
             self.derived.hold("series_minute", date, kind, rows.drop(["event_date"]))
+
+    def _count_whole(self, kind: str, dates: Sequence[dt.date]) -> None:
+        for first, last in _runs(dates):
+            end = _midnight(last) + dt.timedelta(days=1)
+            rows = counted(self.engine, kind, _midnight(first), end)
+            for date, part in by_date(rows, first, last):
+                self.derived.put("series_minute", date, kind, self._source(kind, date), part)
 
     def _is_partial(self, date: dt.date) -> bool:
         return _midnight(date) <= self.until < _midnight(date) + dt.timedelta(days=1)
@@ -110,18 +117,11 @@ class State:
         text = statements.statement(_statement(kind))
         return hash_of(_VERSION, kind, text, self.derived.source(date))
 
-    def _counted(self, kind: str, since: dt.datetime, until: dt.datetime) -> pa.Table:
-        base = kind.removesuffix(_BY_PRINCIPAL)
-        rows = self.engine.run(
-            _statement(kind), since=since, until=until, kind=base, by_principal=base != kind
-        )
-        return rows.append_column("kind", pa.repeat(pa.scalar(kind), rows.num_rows))
-
     def add_up(self, kind: str, dates: Sequence[dt.date]) -> None:
         """Make the days of dates whose minutes have changed."""
         for date in dates:
             minutes = self.derived.content("series_minute", date, kind)
-            inputs = hash_of(_VERSION, minutes)
+            inputs = day_inputs(minutes)
             if minutes == NOTHING or self.derived.is_made("series_day", date, kind, inputs):
                 continue
             ((_, rows),) = self.derived.read("series_minute", [date], kind)
@@ -134,17 +134,7 @@ class State:
         self.count(ALL, [*further, *dates])
         self.count(kind, dates)
         self.add_up(kind, dates)
-        keys = Keys.of(table for _, table in self.derived.read("series_day", dates, kind))
-        hours = self.derived.read("series_minute", [*further, *dates], ALL)
-        known = logged.logged(keys, axis, hours, self.until)
-        rows = {
-            (date - axis.start.date()).days: day_rows(keys, table)
-            for date, table in self.derived.read("series_day", dates, kind)
-        }
-        off, calendar = self.calendars.off(axis), self.calendars.of(keys)
-        unlearned = known.masked | self.confirmed.days(kind, keys, axis)
-        past = Past(keys.count, rows, known.age, unlearned, off, calendar)
-        return Days(axis, keys, known, past, self.calendars)
+        return days_of(self.derived.read, kind, axis, self.until, self.calendars, self.confirmed)
 
     def raise_peaks(self, kind: str, days: Days, first: int, after: int) -> None:
         """Make the peaks of the days first <= d < after that are not up to date, in their order."""
@@ -155,17 +145,23 @@ class State:
             if not self.derived.is_made("series_peak", days.axis.date(day), kind, inputs)
             and self.derived.content("series_day", days.axis.date(day), kind) != NOTHING
         ]
+        whole = [day for day in stale if not self._is_partial(days.axis.date(day))]
+        self._raise_whole(kind, days, whole, wanted)
+        for day, rows in self._peaks(kind, days, [day for day in stale if day not in whole]):
+            self.derived.hold("series_peak", days.axis.date(day), kind, rows)
+
+    def _raise_whole(
+        self, kind: str, days: Days, stale: Sequence[int], inputs: Mapping[int, str]
+    ) -> None:
+        for day, rows in self._peaks(kind, days, stale):
+            self.derived.put("series_peak", days.axis.date(day), kind, inputs[day], rows)
+
+    def _peaks(
+        self, kind: str, days: Days, wanted: Sequence[int]
+    ) -> Iterator[tuple[int, pa.Table]]:
         expecting = Expecting(days.past)
-        until = days.axis.minute(self.until)
-        for start, end in _blocks(stale):
-            dates = days.axis.dates(start - 2, end)
-            minutes = minutes_of(
-                days.keys, days.axis, self.derived.read("series_minute", dates, kind)
-            )
-            expected = expected_days(expecting, start - 1, end)
-            for day, rows in peaks(minutes, expected, start, end, until).items():
-                table = peak_table(kind, days.keys, rows)
-                self._keep("series_peak", days.axis.date(day), kind, wanted[day], table)
+        for first, after in blocks(wanted):
+            yield from peaks_of(self.derived.read, kind, days, expecting, first, after, self.until)
 
     def _inputs(self, kind: str, axis: Axis, day: int) -> str:
         dates = axis.dates(day - REACH_DAYS, day + 1)
@@ -183,6 +179,62 @@ class State:
             self.derived.hold(table, date, kind, rows)
         else:
             self.derived.put(table, date, kind, inputs, rows)
+
+
+def counted(engine: Engine, kind: str, since: dt.datetime, until: dt.datetime) -> pa.Table:
+    """Count the calls of a kind of series by date, series and minute."""
+    base = kind.removesuffix(_BY_PRINCIPAL)
+    rows = engine.run(
+        _statement(kind), since=since, until=until, kind=base, by_principal=base != kind
+    )
+    return rows.append_column("kind", pa.repeat(pa.scalar(kind), rows.num_rows))
+
+
+def days_of(
+    read: Read,
+    kind: str,
+    axis: Axis,
+    until: dt.datetime,
+    calendars: Calendars,
+    confirmed: Confirmed,
+) -> Days:
+    """Read the days of an axis, from a state that is up to date."""
+    dates = axis.dates(0, axis.days)
+    keys = Keys.of(table for _, table in read("series_day", dates, kind))
+    hours = read("series_minute", axis.dates(-logged.REACH_DAYS, axis.days), ALL)
+    known = logged.logged(keys, axis, hours, until)
+    rows = {
+        (date - axis.start.date()).days: day_rows(keys, table)
+        for date, table in read("series_day", dates, kind)
+    }
+    off, calendar = calendars.off(axis), calendars.of(keys)
+    unlearned = known.masked | confirmed.days(kind, keys, axis)
+    past = Past(keys.count, rows, known.age, unlearned, off, calendar)
+    return Days(axis, keys, known, past, calendars)
+
+
+def peaks_of(
+    read: Read,
+    kind: str,
+    days: Days,
+    expecting: Expecting,
+    first: int,
+    after: int,
+    until: dt.datetime,
+) -> Iterator[tuple[int, pa.Table]]:
+    """Yield the peaks of the days first <= d < after as rows of series_peak."""
+    minutes = minutes_of(
+        days.keys, days.axis, read("series_minute", days.axis.dates(first - 2, after), kind)
+    )
+    expected = expected_days(expecting, first - 1, after)
+    found = peaks(minutes, expected, first, after, days.axis.minute(until))
+    for day, rows in found.items():
+        yield day, peak_table(kind, days.keys, rows)
+
+
+def day_inputs(minutes: str) -> str:
+    """Return the hash of what a day is made from: minutes of this content."""
+    return hash_of(_VERSION, minutes)
 
 
 def expected_days(expecting: Expecting, first: int, after: int) -> Expected:
@@ -248,7 +300,7 @@ def _runs(dates: Sequence[dt.date]) -> Iterator[tuple[dt.date, dt.date]]:
         yield first, last
 
 
-def _blocks(days: Sequence[int]) -> Iterator[tuple[int, int]]:
+def blocks(days: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Runs of days, of a bounded length: first, and the day after the last."""
     start = end = None
     for day in sorted(days):
@@ -260,7 +312,7 @@ def _blocks(days: Sequence[int]) -> Iterator[tuple[int, int]]:
         yield start, end
 
 
-def _by_date(rows: pa.Table, first: dt.date, last: dt.date) -> Iterator[tuple[dt.date, pa.Table]]:
+def by_date(rows: pa.Table, first: dt.date, last: dt.date) -> Iterator[tuple[dt.date, pa.Table]]:
     """Each date of a run with its rows, which come in the order of the dates."""
     counts = dict(
         zip(

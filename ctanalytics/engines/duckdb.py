@@ -60,6 +60,18 @@ class TableFiles:
     lacking: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Of files that an older version wrote: columns that are not in them, and read as null."""
 
+    def between(self, first: dt.date, last: dt.date) -> list[str]:
+        """Return the files of some dates, the last included; and those that tell no date."""
+        date_in_path = re.compile(
+            f"/{re.escape(self.partition or '')}=([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})/"
+        )
+        kept = []
+        for file in self.files:
+            found = date_in_path.search(file)
+            if found is None or first <= dt.date.fromisoformat(found[1]) <= last:
+                kept.append(file)
+        return kept
+
 
 @dataclass
 class Engine:
@@ -161,15 +173,7 @@ class Engine:
             return table.files
         first = self.since.astimezone(dt.UTC).date() - _SLACK if self.since else dt.date.min
         last = self.until.astimezone(dt.UTC).date() if self.until else dt.date.max
-        date_in_path = re.compile(
-            f"/{re.escape(table.partition)}=([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})/"
-        )
-        kept = []
-        for file in table.files:
-            found = date_in_path.search(file)
-            if found is None or first <= dt.date.fromisoformat(found[1]) <= last:
-                kept.append(file)
-        return kept
+        return table.between(first, last)
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:

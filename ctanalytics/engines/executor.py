@@ -29,7 +29,8 @@ class Executor(Protocol):
         ...
 
 
-EXECUTORS: Final = ("local", "spark")
+LOCAL: Final = "local"
+EXECUTORS: Final = (LOCAL, "spark")
 EXECUTOR_HELP: Final = "local (processes of this machine) or spark (a cluster's tasks)."
 MASTER_HELP: Final = "Spark's master, such as spark://host:7077; else the one spark-submit has set."
 
@@ -43,7 +44,7 @@ def chosen(settings: Execution, workers: int = 0) -> AbstractContextManager[Exec
     Raises:
         UsageError: there is none of this name.
     """
-    if settings.executor == "local":
+    if settings.executor == LOCAL:
         from ctanalytics.engines.local import LocalExecutor, cores
 
         return LocalExecutor(workers or cores())

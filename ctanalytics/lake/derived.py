@@ -26,6 +26,8 @@ import pyarrow.parquet as pq
 from ctanalytics.lake import layout, maintenance
 from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.maintenance import Snapshot
+from ctanalytics.lake.staging import SCRATCH
+from ctanalytics.lake.store import Store
 
 NOTHING: Final = ""
 """The hash of a date that the lake knows nothing of."""
@@ -49,8 +51,10 @@ class Made:
     """A file of a derived table, and what it was made from."""
 
     path: str
+    """Within the table's folder, or below the scratch folder and the table's name."""
     inputs: str
     content: str
+    is_scratch: bool = False
 
 
 @dataclass
@@ -62,18 +66,29 @@ class Derived:
 
     lake: Lake | None = None
     is_read_only: bool = False
-    """Keep what is made in memory, and write nothing."""
+    """Make nothing part of a table: what is made is kept in memory, or in the scratch folder."""
+    scratch: str = ""
+    """The folder of the lake for what is needed while this is open; empty: none may be made."""
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
     _made: dict[Key, Made] = field(default_factory=dict)
     _sources: dict[dt.date, str] = field(default_factory=dict)
     _rows: dict[Key, pa.Table] = field(default_factory=dict)
     _pending: dict[Key, dict[str, Any]] = field(default_factory=dict)
+    _sizes: dict[dt.date, int] | None = None
 
     @classmethod
-    def open(cls, lake: Lake, *, is_read_only: bool = False) -> Derived:
-        """Look at which files the tables have now."""
+    def open(
+        cls, lake: Lake, *, is_read_only: bool = False, may_write: bool | None = None
+    ) -> Derived:
+        """Look at which files the tables have now.
+
+        Args:
+            may_write: whether there may be a scratch folder; else unless it is read-only.
+        """
         snapshots = {name: maintenance.snapshot(lake, name) for name in layout.DERIVED}
-        found = cls(lake, is_read_only, snapshots)
+        writes = not is_read_only if may_write is None else may_write
+        found = cls(lake, is_read_only, f"{SCRATCH}{uuid.uuid4().hex[:12]}/" if writes else "")
+        found.snapshots = snapshots
         for table, seen in snapshots.items():
             for file in seen.files:
                 match = _NAME.fullmatch(file.path)
@@ -110,27 +125,33 @@ class Derived:
         Args:
             rows: the columns of the table without the date; none is fine, and remembered.
         """
-        key = (table, date, kind)
         wanted = layout.TABLES[table].file_schema()
-        data = _parquet(rows.select(wanted.names).cast(wanted))
-        content = hashlib.sha256(data).hexdigest()[:16]
-        name = f"{kind}-{inputs}-{content}-{uuid.uuid4().hex[:8]}.parquet"
-        path = f"{layout.PARTITION}={date.isoformat()}/{name}"
-        if self._writes is not None:
-            self._writes.store.write(f"{layout.table_path(table)}/{path}", data)
-        self._made[key] = Made(path, inputs, content)
-        self._rows[key] = rows.select(wanted.names).cast(wanted)
-        self._pending[key] = {
-            "table": table,
-            "date": date.isoformat(),
-            "kind": kind,
-            "add": {
-                "path": path,
-                "size": len(data),
-                "partition": date.isoformat(),
-                "stats": json.dumps({"numRecords": rows.num_rows}),
-            },
-        }
+        store = self.lake.store if self.lake and self.scratch else None
+        self.adopt(written(store, self.folder(table), table, date, kind, inputs, rows))
+        self._rows[table, date, kind] = rows.select(wanted.names).cast(wanted)
+
+    def folder(self, table: str) -> str:
+        """Return where the files of a table are put, for whoever writes them elsewhere."""
+        return f"{self.scratch}{table}" if self.is_read_only else layout.table_path(table)
+
+    def adopt(self, manifest: dict[str, Any]) -> None:
+        """Take a file that `written` has put into the folder of its table."""
+        key = (manifest["table"], dt.date.fromisoformat(manifest["date"]), manifest["kind"])
+        path = manifest["add"]["path"]
+        match = _NAME.fullmatch(path)
+        if match is None:
+            raise ValueError(f"not a file of a derived table: {path!r}")
+        self._rows.pop(key, None)
+        self._made[key] = Made(path, match["inputs"], match["content"], self.is_read_only)
+        self._pending[key] = manifest
+
+    def place(self, table: str, date: dt.date, kind: str) -> str:
+        """Return where in the lake the rows of a date and kind are; empty: in no file."""
+        made = self._made.get((table, date, kind))
+        if made is None or not made.path or (made.is_scratch and not self.scratch):
+            return ""
+        root = f"{self.scratch}{table}" if made.is_scratch else layout.table_path(table)
+        return f"{root}/{made.path}"
 
     def hold(self, table: str, date: dt.date, kind: str, rows: pa.Table) -> None:
         """As `put`, for this run alone: of a day that is not over yet."""
@@ -156,7 +177,7 @@ class Derived:
 
     def _evict(self) -> None:
         """Let go of rows that can be read again, when there are many; the oldest in memory first."""
-        if self._writes is None:
+        if not self.scratch:
             return
         held = sum(rows.num_rows for rows in self._rows.values())
         for key in list(self._rows):
@@ -168,13 +189,29 @@ class Derived:
     def _load(self, key: Key) -> pa.Table:
         if self.lake is None:
             raise KeyError(key)  # without a lake all rows are in memory
-        table, made = key[0], self._made[key]
-        with self.lake.store.open_parquet(f"{layout.table_path(table)}/{made.path}") as file:
-            return file.read().cast(layout.TABLES[table].file_schema())
+        return read(self.lake.store, key[0], self.place(*key))
 
     @property
     def _writes(self) -> Lake | None:
         return None if self.is_read_only else self.lake
+
+    def sizes(self) -> Mapping[dt.date, int]:
+        """Return by date how many bytes its events take in their files."""
+        if self.lake is None:
+            return {}
+        if self._sizes is None:
+            actions = pa.table(self.lake.table("events").get_add_actions(flatten=True))
+            names = (f"partition.{layout.PARTITION}", "size_bytes")
+            columns = (actions[name].to_pylist() for name in names)
+            self._sizes = {}
+            for date, size in zip(*columns, strict=True):
+                self._sizes[date] = self._sizes.get(date, 0) + size
+        return self._sizes
+
+    def close(self) -> None:
+        """Remove the scratch folder; what lies in tables stays."""
+        if self.lake is not None and self.scratch:
+            self.lake.store.delete_tree(self.scratch)
 
     def take(self) -> list[dict[str, Any]]:
         """Return the manifests of what was put since the last time, for `commit`."""
@@ -204,6 +241,57 @@ class Derived:
             else:
                 whole = False
         return whole
+
+
+def written(
+    store: Store | None,
+    folder: str,
+    table: str,
+    date: dt.date,
+    kind: str,
+    inputs: str,
+    rows: pa.Table,
+) -> dict[str, Any]:
+    """Write a date's rows, in their order, under a name that no other file has.
+
+    Args:
+        store: of the lake; None: nothing is written.
+        folder: where the driver wants the files of the table: `Derived.folder`.
+        rows: the columns of the table without the date; none is fine, and remembered.
+
+    Returns:
+        The manifest of the file, for `Derived.adopt` and `Derived.commit`.
+    """
+    wanted = layout.TABLES[table].file_schema()
+    data = _parquet(rows.select(wanted.names).cast(wanted))
+    content = hashlib.sha256(data).hexdigest()[:16]
+    name = f"{kind}-{inputs}-{content}-{uuid.uuid4().hex[:8]}.parquet"
+    path = f"{layout.PARTITION}={date.isoformat()}/{name}"
+    if store is not None:
+        store.write(f"{folder}/{path}", data)
+    return {
+        "table": table,
+        "date": date.isoformat(),
+        "kind": kind,
+        "add": {
+            "path": path,
+            "size": len(data),
+            "partition": date.isoformat(),
+            "stats": json.dumps({"numRecords": rows.num_rows}),
+        },
+    }
+
+
+def content_of(manifest: Mapping[str, Any]) -> str:
+    """Return the hash of the rows of a file that was just written."""
+    match = _NAME.fullmatch(manifest["add"]["path"])
+    return match["content"] if match else NOTHING
+
+
+def read(store: Store, table: str, place: str) -> pa.Table:
+    """Read a file of a derived table."""
+    with store.open_parquet(place) as file:
+        return file.read().cast(layout.TABLES[table].file_schema())
 
 
 def _is_replaced(path: str, fresh: set[tuple[str, str]]) -> bool:

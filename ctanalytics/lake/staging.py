@@ -18,6 +18,9 @@ from ctanalytics.lake.store import Store
 _PACKED: Final = pa.ipc.IpcWriteOptions(compression="lz4")
 _OPEN: Final = pa.ipc.IpcWriteOptions()
 
+SCRATCH: Final = "staging/run-"
+"""How the folders of runs begin that commit nothing of what is in them."""
+
 
 def folder(plan_id: int) -> str:
     """Return the folder of a plan's staged rows."""

@@ -1,0 +1,116 @@
+"""Work over many dates in parts: which dates make a part, and the session that its worker opens.
+
+A part names the files of the lake that the driver sees, so that a worker opens no table's log and
+sees no other commit. What one part holds is no work to spread: it is done where it is.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ctanalytics.detectors.base import Context
+from ctanalytics.engines.duckdb import Engine, TableFiles
+from ctanalytics.engines.executor import Executor, Part
+from ctanalytics.lake.derived import Derived
+from ctanalytics.lake.layout import TABLES
+from ctanalytics.lake.store import Store, store_from
+
+MARKS: Final = ("anomalies", "marks")
+"""Tables that views of behaviour read besides events: small, and not by date."""
+
+_CORRECTIONS: Final = "event_conflicts"
+_DAY: Final = dt.timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What spreads a detector's work.
+
+    Args:
+        engine: the driver's session; its files are the ones that workers read.
+        part_bytes: of compressed event files in a part, where a date has not more than that.
+    """
+
+    engine: Engine
+    executor: Executor
+    derived: Derived
+    part_bytes: int
+
+    @classmethod
+    def of(cls, context: Context) -> Spread:
+        """Return how work is spread in a run."""
+        return cls(context.engine, context.executor, context.derived, context.part_bytes)
+
+    @property
+    def store(self) -> Store | None:
+        """The lake's files; None where there is no place that driver and workers share."""
+        lake = self.derived.lake
+        return lake.store if lake is not None and self.derived.scratch else None
+
+    def parts(self, dates: Sequence[dt.date]) -> list[list[dt.date]]:
+        """Cut dates into runs of about the same bytes; none when all of it is but one part."""
+        if self.store is None or len(dates) < 2:
+            return []
+        sizes = self.derived.sizes()
+        found = list(cut([(date, sizes.get(date, 0)) for date in sorted(dates)], self.part_bytes))
+        return found if len(found) > 1 else []
+
+    def session(self, first: dt.date, last: dt.date, *more: str) -> Part:
+        """Return what `opened` needs: the events of some dates, and all of further tables."""
+        if self.store is None:
+            raise ValueError("there is no lake whose files a worker could read")
+        root = f"{self.store.location()}/"
+        tables = {}
+        for name in ("events", _CORRECTIONS, *more):
+            table = self.engine.tables[name]
+            files = table.between(first, last) if name == "events" else table.files
+            lacking = {file: table.lacking[file] for file in files if file in table.lacking}
+            tables[name] = {
+                "files": [file.removeprefix(root) for file in files],
+                "lacking": {file.removeprefix(root): [*names] for file, names in lacking.items()},
+            }
+        return {"store": self.store.spec(), "scratch": self.derived.scratch, "tables": tables}
+
+    def put(self, told: Any) -> str:
+        """Write down what all parts need, and may be too long for each; returns where it is."""
+        if self.store is None:
+            raise ValueError("there is no lake to write to")
+        path = f"{self.derived.scratch}told-{uuid.uuid4().hex[:12]}.json"
+        self.store.write(path, json.dumps(told).encode())
+        return path
+
+
+def cut(sized: Sequence[tuple[dt.date, int]], limit: int) -> Iterator[list[dt.date]]:
+    """Yield dates in a row in groups of at most so many bytes, or of one date."""
+    group: list[dt.date] = []
+    held = 0
+    for date, size in sized:
+        if group and (held + size > limit or date - group[-1] != _DAY):
+            yield group
+            group, held = [], 0
+        group.append(date)
+        held += size
+    if group:
+        yield group
+
+
+def opened(part: Part) -> Engine:
+    """Open the session that a part describes, on one thread: the cores have a part each."""
+    store = store_from(part["store"])
+    tables = {name: TableFiles(spec.schema, (), spec.partition) for name, spec in TABLES.items()}
+    for name, own in part["tables"].items():
+        spec = TABLES[name]
+        lacking = {store.location(file): columns for file, columns in own["lacking"].items()}
+        files = [store.location(file) for file in own["files"]]
+        tables[name] = TableFiles(spec.schema, files, spec.partition, lacking)
+    return Engine(tables, threads=1, filesystem=store.filesystem())
+
+
+def midnight(date: dt.date) -> dt.datetime:
+    """Return when a UTC day begins."""
+    return dt.datetime.combine(date, dt.time(), dt.UTC)
