@@ -32,7 +32,7 @@ def try_(
 ) -> None:
     """Show what a rule would have found, by whom, and the exceptions that would quieten it.
 
-    Example: ctanalytics rules try network/security_group_opened_to_all --lake ./lake
+    Example: ctanalytics rules try exfiltration/security_group_opened --lake ./lake
     """
     from ctanalytics.app.rules.try_ import try_ as run
 
