@@ -183,7 +183,7 @@ class _File:
             self._parquet = _parquet_writer(self._sink, rows.schema, self._writer)
         self._parquet.write_table(rows, row_group_size=max(1, len(rows)))
         self.rows += len(rows)
-        for name in ("event_time", "capture_time", "principal_arn"):
+        for name in ("event_time", "capture_time", "principal_arn", "delivery_date"):
             if name in rows.column_names:
                 self._see(name, rows[name])
 
@@ -227,7 +227,7 @@ class _File:
 
 def _told(value: Any) -> Any:
     if not isinstance(value, dt.datetime):
-        return value
+        return value.isoformat() if isinstance(value, dt.date) else value
     # isoformat pads the year, which strftime does not before the year 1000.
     moment = value.astimezone(dt.UTC).replace(tzinfo=None)
     return moment.isoformat(timespec="microseconds") + "Z"

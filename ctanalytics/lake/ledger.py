@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ctanalytics.lake.layout import table_path
 from ctanalytics.lake.ledger_index import Index, Level
-from ctanalytics.records import schema
+from ctanalytics.records import object_key, schema
 
 if TYPE_CHECKING:
     from ctanalytics.lake.lake import Lake
@@ -27,7 +29,9 @@ READ: Final = frozenset(("ingested", "partial", "empty"))
 SET_ASIDE: Final = frozenset(("quarantined", "partial"))
 """States with a fault in the content: read again only when asked."""
 
-_COLUMNS: Final = ("bucket", "key", "etag", "state", "sha256", "plan_id")
+_COLUMNS: Final = ("bucket", "key", "etag", "state", "sha256", "plan_id", "delivery_date")
+_DAY: Final = "delivery_date"
+_FURTHER: Final = dt.timedelta(days=35)
 _ROWS: Final = 131_072
 """Of a file, read at a time."""
 
@@ -43,22 +47,38 @@ class Known:
 
 @dataclass
 class Ledger:
-    """The newest row of each object, held in memory for the length of an ingest."""
+    """The newest row of each object, held in memory for the length of an ingest.
+
+    Only of objects that were delivered on the asked days and later, or on no known day: a lake of
+    years has rows of billions, and a pass looks at a few days. Both days are read off the key.
+    """
 
     lake: Lake
     _index: Index = field(default_factory=Index, init=False, repr=False)
     _files: frozenset[str] = field(default=frozenset(), init=False, repr=False)
     _version: int = field(default=-1, init=False)
+    _floor: dt.date = field(default=dt.date.max, init=False)
+    """The first delivery day whose rows are here."""
     _archives: frozenset[tuple[str, str]] | None = field(default=None, init=False, repr=False)
 
-    def refresh(self) -> None:
-        """Read what plans have added since the last look."""
+    @property
+    def held(self) -> int:
+        """Rows in memory."""
+        return len(self._index)
+
+    def _refresh(self, objects: Sequence[dict[str, Any]] = ()) -> None:
+        """Read what plans have added since the last look, and what these objects need besides."""
+        first = min(filter(None, map(_delivery_date, objects)), default=dt.date.max)
         version = self.lake.ingest_version("log_files")
-        if version == self._version:
+        if version == self._version and first >= self._floor:
             return
-        files = frozenset(self.lake.files("log_files"))
+        reaches = first >= self._floor
+        if not reaches:
+            # Somewhat more: the next objects may be of the days before.
+            self._floor = max(first, dt.date.min + _FURTHER) - _FURTHER
+        files = self._wanted()
         # Files are added, one or a few a plan; where some are gone, all is read anew.
-        if self._version >= 0 and self._files <= files:
+        if self._version >= 0 and reaches and self._files <= files:
             for path in sorted(files - self._files):
                 for rows in self._read(path):
                     self._index.add(rows)
@@ -66,16 +86,27 @@ class Ledger:
             self._index.replace([rows for path in sorted(files) for rows in self._read(path)])
         self._files, self._version, self._archives = files, version, None
 
-    def _read(self, path: str) -> Iterator[Level]:
-        data = self.lake.store.read(path.removeprefix(self.lake.uri).lstrip("/"))
-        file = pq.ParquetFile(pa.BufferReader(data))
-        for batch in file.iter_batches(_ROWS, columns=list(_COLUMNS)):
-            yield self._index.rows(pl.DataFrame(pl.from_arrow(batch)))
+    def _wanted(self) -> frozenset[str]:
+        """The table's files that may have rows of the days from the first one on."""
+        actions = pa.table(self.lake.table("log_files").get_add_actions(flatten=True))
+        return frozenset(
+            f"{table_path('log_files')}/{action['path']}"
+            for action in actions.to_pylist()
+            # A file that doesn't say, or has rows without a day, is always looked into.
+            if action.get(f"null_count.{_DAY}") != 0
+            or (action.get(f"max.{_DAY}") or dt.date.max) >= self._floor
+        )
 
-    def is_empty(self) -> bool:
-        """Tell whether no object was ever read."""
-        self.refresh()
-        return not len(self._index)
+    def _read(self, path: str) -> Iterator[Level]:
+        file = pq.ParquetFile(pa.BufferReader(self.lake.store.read(path)))
+        since = pa.scalar(self._floor, pa.date32())
+        for batch in file.iter_batches(_ROWS, columns=list(_COLUMNS)):
+            days = batch[_DAY]
+            rows = batch.filter(
+                pc.or_(pc.is_null(days), pc.fill_null(pc.greater_equal(days, since), True))
+            )
+            if len(rows):
+                yield self._index.rows(pl.DataFrame(pl.from_arrow(rows)))
 
     def unknown(
         self, objects: Sequence[dict[str, Any]], *, retry: bool = False, every: bool = False
@@ -87,9 +118,9 @@ class Ledger:
             retry: also those whose content was at fault before.
             every: all of them.
         """
-        self.refresh()
         if not objects:
             return []
+        self._refresh(objects)
         asked = _frame(objects, "bucket", "key", "etag")
         found = self._index.find(self._index.names(asked))
         again = self._index.codes(AGAIN | (SET_ASIDE if retry else frozenset()))
@@ -117,7 +148,7 @@ class Ledger:
         Args:
             mark: what stands between an archive's key and the names of its members.
         """
-        self.refresh()
+        self._refresh()
         if self._archives is None:
             with self.lake.engine() as engine:
                 rows = engine.run(
@@ -134,9 +165,9 @@ class Ledger:
         Args:
             objects: with bucket and key, and the ETag that is meant where one is.
         """
-        self.refresh()
         if not objects:
             return []
+        self._refresh(objects)
         asked = _frame(objects, "bucket", "key", "etag")
         found = self._index.find(self._index.names(asked))
         same = found.etags == self._index.etags(asked["etag"])
@@ -144,6 +175,10 @@ class Ledger:
             Known(self._index.state(code), bool(has_etag)) if known else None
             for known, code, has_etag in zip(found.known, found.states, same, strict=True)
         ]
+
+
+def _delivery_date(found: dict[str, Any]) -> dt.date | None:
+    return object_key.parse(found["key"]).delivery_date
 
 
 def _frame(objects: Sequence[dict[str, Any]], *names: str) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ctanalytics.lake import replacing, staging
@@ -211,6 +212,13 @@ def _stats(rows: pa.Table, places: pa.Array) -> str:
         found["minValues"] = {time: _stamp(since)}
         found["maxValues"] = {time: _stamp(until)}
         found["nullCount"] = {time: times[time].null_count}
+    if "delivery_date" in rows.column_names:
+        # By it the ledger leaves out what a pass does not look at.
+        ends = pc.min_max(rows["delivery_date"])
+        found["nullCount"] = {"delivery_date": rows["delivery_date"].null_count}
+        if ends["max"].is_valid:
+            found["minValues"] = {"delivery_date": ends["min"].as_py().isoformat()}
+            found["maxValues"] = {"delivery_date": ends["max"].as_py().isoformat()}
     return json.dumps(found)
 
 

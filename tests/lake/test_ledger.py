@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ import pyarrow as pa
 import pytest
 
 from ctanalytics.lake import ledger as ledgers
+from ctanalytics.lake.compacted import Writer
 from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.ledger import Known, Ledger
 from ctanalytics.lake.merge import write
 from ctanalytics.records import schema
-from tests.logs import START
+from tests.logs import START, key
 
 S1, S2 = "ab" * 32, "0c" * 32
 
@@ -51,7 +53,6 @@ def row(object_: dict[str, Any], state: str, plan_id: int = 1, **columns: Any) -
 
 def test_all_is_unknown_to_an_empty_ledger(lake: Lake) -> None:
     ledger = Ledger(lake)
-    assert ledger.is_empty()
     assert ledger.unknown([found("a"), found("b")]) == [
         found("a") | {"known_sha256": None},
         found("b") | {"known_sha256": None},
@@ -79,7 +80,6 @@ def test_a_state_says_whether_an_object_is_read_again(
 ) -> None:
     commit(lake, 1, row(found(), state))
     ledger = Ledger(lake)
-    assert not ledger.is_empty()
     assert bool(ledger.unknown([found()])) is again
     assert bool(ledger.unknown([found()], retry=True)) is on_retry
 
@@ -148,11 +148,52 @@ def test_a_growing_ledger_says_what_a_new_one_says(lake: Lake) -> None:
             for name in some
         ]
         commit(lake, plan_id, *rows)
-        grown.refresh()
+        grown.states([found()])
     asked = [found(name) for name in names]
     assert grown.states(asked) == Ledger(lake).states(asked)
     assert grown.unknown(asked) == Ledger(lake).unknown(asked)
     assert grown.unknown(asked, every=True) == Ledger(lake).unknown(asked, every=True)
+
+
+def test_only_rows_of_the_asked_days_and_later_are_held(lake: Lake) -> None:
+    def of(day: int, number: int = 0) -> dict[str, Any]:
+        return found() | {"key": key(288 * day + number)}
+
+    for plan_id, day in enumerate((0, 100, 200), 1):
+        rows = [
+            row(of(day, n), "ingested", plan_id=plan_id, sha256=S1)
+            | {"delivery_date": (START + dt.timedelta(days=day)).date()}
+            for n in range(2)
+        ]
+        commit(lake, plan_id, *rows)
+    commit(lake, 4, row(found("undated"), "ingested", plan_id=4))
+    ledger = Ledger(lake)
+    assert ledger.unknown([found("undated")]) == []
+    assert ledger.held == 1
+    assert ledger.unknown([of(200), of(201)]) == [of(201) | {"known_sha256": None}]
+    assert ledger.held == 3
+    assert ledger.states([of(100), of(200)]) == [Known("ingested", has_etag=True)] * 2
+    assert ledger.held == 5
+    commit(lake, 5, row(of(0), "gone", plan_id=5) | {"delivery_date": START.date()})
+    assert ledger.states([of(200)]) == [Known("ingested", has_etag=True)]
+    assert ledger.held == 5
+    assert ledger.unknown([of(0)]) == [of(0) | {"known_sha256": S1}]
+    assert ledger.held == 7
+
+
+def test_a_file_of_the_ledger_tells_its_days(lake: Lake) -> None:
+    day = START.date()
+    rows = [
+        row(found(str(n)), "empty") | {"delivery_date": day + dt.timedelta(n)} for n in range(3)
+    ]
+    table = pa.Table.from_pylist(rows, schema.LOG_FILES)
+    with Writer(lake.store, "log_files", None, "joined-", 100, 100, 1) as joined:
+        joined.write(table)
+    for add in (write(lake.store, "log_files", table, None, 1), *joined.adds):
+        stats = json.loads(add["stats"])
+        assert stats["minValues"]["delivery_date"] == day.isoformat()
+        assert stats["maxValues"]["delivery_date"] == (day + dt.timedelta(2)).isoformat()
+        assert stats["nullCount"]["delivery_date"] == 0
 
 
 def test_one_key_in_two_buckets_is_two_objects(lake: Lake) -> None:
