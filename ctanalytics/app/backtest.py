@@ -332,7 +332,7 @@ def _calibration(tails: Mapping[str, tuple[int, int]]) -> list[dict[str, Any]]:
 
 def _distinct(notes: Sequence[str]) -> list[str]:
     """Each note once; what a detector says of each single day is left to the tables."""
-    return [note for note in dict.fromkeys(notes) if "lake.series_review" not in note]
+    return [note for note in dict.fromkeys(notes) if "from series_review" not in note]
 
 
 def _utc(moment: dt.datetime) -> dt.datetime:

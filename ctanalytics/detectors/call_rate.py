@@ -13,7 +13,7 @@ from ctanalytics.detectors import budget, drops, rates, stops, surges
 from ctanalytics.detectors.base import Context, DetectorResult, Window
 from ctanalytics.detectors.budget import Alarm
 from ctanalytics.detectors.drops import Drop
-from ctanalytics.detectors.groups import grouped, main_caller
+from ctanalytics.detectors.groups import Callers, grouped, main_callers
 from ctanalytics.detectors.history import History, load
 from ctanalytics.detectors.rates import Kind, Span
 from ctanalytics.detectors.review import review
@@ -143,14 +143,14 @@ def _standing(found: list[_Found], stands: list[bool]) -> Iterator[_Found]:
             yield one
 
 
-def _row(context: Context, one: _Found) -> tuple[dict[str, Any], str | None]:
+def _row(context: Context, one: _Found) -> tuple[dict[str, Any], Callers]:
     """The anomaly of an alarm, and who made most of its calls."""
     what = one.what
     if isinstance(what, Surge):
         return _surge(context, one, what)
     if isinstance(what, Stop):
-        return _stop(context, one, what), None
-    return _drop(context, one, what), None
+        return _stop(context, one, what), {}
+    return _drop(context, one, what), {}
 
 
 def _named(kind: Kind, calls: str) -> Kind:
@@ -158,7 +158,7 @@ def _named(kind: Kind, calls: str) -> Kind:
     return replace(kind, calls=calls, insight_type=insight_type)
 
 
-def _surge(context: Context, one: _Found, found: Surge) -> tuple[dict[str, Any], str | None]:
+def _surge(context: Context, one: _Found, found: Surge) -> tuple[dict[str, Any], Callers]:
     history, kind = one.history, _named(SURGE, one.calls)
     who = rates.api(history, found.series)
     start, end = history.axis.time(found.start), history.axis.time(found.end)
@@ -179,7 +179,7 @@ def _surge(context: Context, one: _Found, found: Surge) -> tuple[dict[str, Any],
     )
     texts = (title, _with_caveats(explanation, found))
     row = rates.surge_row(context, history, kind, found, loud, texts, behind)
-    return row, main_caller(behind.shares["userIdentityArn"])
+    return row, main_callers(behind.shares)
 
 
 def _with_caveats(explanation: str, found: Surge) -> str:

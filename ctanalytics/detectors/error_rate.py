@@ -9,12 +9,13 @@ import numpy as np
 from ctanalytics.detectors import budget, rates, surges
 from ctanalytics.detectors.base import Context, DetectorResult, Window
 from ctanalytics.detectors.budget import Alarm
-from ctanalytics.detectors.groups import grouped, main_caller
+from ctanalytics.detectors.groups import Callers, grouped, main_callers
 from ctanalytics.detectors.history import History, load
-from ctanalytics.detectors.rates import Api, Kind
+from ctanalytics.detectors.numbering import Numbering
+from ctanalytics.detectors.rates import Api, Kind, Span
 from ctanalytics.detectors.review import review
 from ctanalytics.detectors.series import Bools
-from ctanalytics.detectors.severity import error_class, severity
+from ctanalytics.detectors.severity import Impact, error_class, severity
 from ctanalytics.detectors.surges import Surge
 
 ERRORS: Final = Kind("error_rate", "error_surge", "ApiErrorRateInsight", "errors")
@@ -70,17 +71,31 @@ def error_rate(context: Context, window: Window) -> DetectorResult:
 
 def _could_page(history: History) -> Bools:
     """(series,) whether a series counts errors that mean something."""
-    codes = history.keys.frame.select("error_code", "event_name").rows()
-    return np.array([error_class(code, name) != "benign" for code, name in codes], np.bool_)
+    names = ("error_code", "event_name")
+    every = history.keys.frame.select(names).to_arrow()
+    distinct = Numbering.of([every], names)
+    told = [
+        error_class(row["error_code"], row["event_name"]) != "benign"
+        for row in distinct.table().to_pylist()
+    ]
+    return np.array(told, np.bool_)[distinct.find(every)]
 
 
 def _class(who: Api) -> str:
     return error_class(who.error_code, who.event_name)
 
 
+def _refused_by(behind: Span) -> str | None:
+    """The organization's policy that refused most of the calls: a guard rail at work, and no
+    permission that a person lacks."""
+    most = behind.most("refusedBy")
+    named = most is not None and most.value != "other" and 2 * most.insight > behind.calls
+    return most.value if most is not None and named else None
+
+
 def _anomaly(
     context: Context, history: History, found: Surge, theta: float
-) -> tuple[dict[str, Any], str | None]:
+) -> tuple[dict[str, Any], Callers]:
     """The anomaly of a surge, and who got most of the errors."""
     who = rates.api(history, found.series)
     start, end = history.axis.time(found.start), history.axis.time(found.end)
@@ -92,14 +107,17 @@ def _anomaly(
         if most
         else ""
     )
-    loud = severity("denied" if kind == "denied" else "read", found.score - theta)
+    refused_by = _refused_by(behind) if kind == "denied" else None
+    impact: Impact = "denied" if kind == "denied" and refused_by is None else "read"
+    loud = severity(impact, found.score - theta)
     explanation = (
         f"{who.event_name} {_SAID.get(kind, 'failed')} with {who.error_code} {behind.calls:,} times in "
-        f"{rates.minutes_text(found.end - found.start)} in {who.place}{by}; its most in "
+        f"{rates.minutes_text(found.end - found.start)} in {who.place}{by}"
+        f"{f', by a {refused_by}' if refused_by else ''}; its most in "
         f"{rates.minutes_text(found.window)} was {found.peak:,}, and in the 28 days before {found.record:,}."
     )
     if found.provisional:
         explanation += " There are less than two weeks of history, so this is provisional."
     title = f"{who.error_code} of {who.event_name} surged in {who.place}"
     row = rates.surge_row(context, history, ERRORS, found, loud, (title, explanation), behind)
-    return row, main_caller(behind.shares["userIdentityArn"])
+    return row, main_callers(behind.shares)

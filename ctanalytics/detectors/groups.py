@@ -1,4 +1,5 @@
-"""Which anomalies of several series are one affair: same account, same time, same caller or fault.
+"""Which anomalies of several series are one affair: same account, same time, and the same caller,
+access key, address or fault.
 
 Source: connected components of the links that docs/detection.md names. Nothing is merged here: a
 group is a mark, by which whoever tells of anomalies may tell of them together.
@@ -8,21 +9,23 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
 _PADDING: Final = dt.timedelta(minutes=15)
 _LEAST_SHARE: Final = 0.5
+_WHO: Final = ("userIdentityArn", "accessKeyId", "sourceIPAddress")
 
 Row = dict[str, Any]
+Callers = Mapping[str, str]
 
 
-def grouped(rows: Sequence[Row], callers: Sequence[str | None]) -> list[Row]:
+def grouped(rows: Sequence[Row], callers: Sequence[Callers]) -> list[Row]:
     """Return anomalies with `group_id` in their evidence: the id of the earliest of their group.
 
     Args:
-        callers: of each, who made at least half of the calls beyond the usual.
+        callers: of each, who made at least half of the calls beyond the usual (`main_callers`).
     """
     owner = list(range(len(rows)))
 
@@ -58,10 +61,10 @@ def grouped(rows: Sequence[Row], callers: Sequence[str | None]) -> list[Row]:
     ]
 
 
-def _traits(row: Row, caller: str | None) -> list[tuple[Any, ...]]:
-    found: list[tuple[Any, ...]] = []
-    if caller is not None:
-        found.append(("caller", row["account_id"], caller))
+def _traits(row: Row, callers: Callers) -> list[tuple[Any, ...]]:
+    found: list[tuple[Any, ...]] = [
+        (name, row["account_id"], value) for name, value in callers.items()
+    ]
     if row["error_code"] is not None:
         found.append(("fault", row["account_id"], row["event_source"], row["error_code"]))
     return found
@@ -72,8 +75,14 @@ def _end(row: Row) -> dt.datetime:
     return end
 
 
-def main_caller(shares: Sequence[Any]) -> str | None:
-    """Return who made at least half of the calls beyond the usual, of `insight.Share`s."""
+def main_callers(shares: Mapping[str, Sequence[Any]]) -> Callers:
+    """Return who made at least half of the calls beyond the usual, by attribute: the identity, its
+    access key, the address; of `insight.Share`s."""
+    found = {name: _main(shares.get(name, ())) for name in _WHO}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _main(shares: Sequence[Any]) -> str | None:
     more = [(max(share.insight - share.baseline, 0), share.value) for share in shares]
     total = sum(count for count, _ in more)
     count, value = max(more, default=(0, ""), key=lambda one: one[0])

@@ -18,6 +18,9 @@ BASELINE_DAYS: Final = 7
 START_MINUTES: Final = 5
 """A Start is averaged over the first five minutes, as in the records that AWS published."""
 
+ATTRIBUTES: Final = ("userIdentityArn", "userAgent", "errorCode")
+"""What AWS's records attribute calls to."""
+
 _DECIMALS: Final = 10
 _MOST_VALUES: Final = 5
 _OTHER: Final = "other"

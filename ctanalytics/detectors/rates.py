@@ -35,6 +35,9 @@ _CHART_POINTS: Final = 288
 _CHART_MINUTES: Final = 5
 _MOST_HOLES: Final = 5
 _RARE: Final = 0.01
+_OWN_ATTRIBUTES: Final = ("accessKeyId", "sourceIPAddress", "refusedBy")
+"""What is counted beside the attributions of AWS's records."""
+
 _MANAGEMENT: Final = "coalesce(management_event, event_category = 'Management', true)"
 _CONDITIONS: Final = {
     "writes": (_MANAGEMENT, "read_only = false"),
@@ -138,7 +141,7 @@ def review_note(detector: str, entries: int) -> list[str]:
         return []
     return [
         f"{detector}: {entries} series-day{'s are' if entries != 1 else ' is'} worth a look "
-        "(q at most 0.1): select * from lake.series_review"
+        "(q at most 0.1): select * from series_review"
     ]
 
 
@@ -269,7 +272,7 @@ def _shares(now: pa.Table, before: pa.Table) -> dict[str, list[Share]]:
         {(row["attribute"], row["value"]): row["calls"] for row in table.to_pylist()}
         for table in (now, before)
     )
-    shares: dict[str, list[Share]] = {"userIdentityArn": [], "userAgent": [], "errorCode": []}
+    shares: dict[str, list[Share]] = {name: [] for name in (*insight.ATTRIBUTES, *_OWN_ATTRIBUTES)}
     for attribute, value in sorted({*usual, *counts}):
         key = (attribute, value)
         shares[attribute].append(Share(value, counts.get(key, 0), usual.get(key, 0)))
@@ -349,7 +352,8 @@ def _attributed(shares: dict[str, list[Share]], kind: Kind) -> dict[str, list[Sh
     return {
         name: found
         for name, found in shares.items()
-        if name != "errorCode" or kind.insight_type == "ApiCallRateInsight"
+        if name in insight.ATTRIBUTES
+        and (name != "errorCode" or kind.insight_type == "ApiCallRateInsight")
     }
 
 

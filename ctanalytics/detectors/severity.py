@@ -6,6 +6,7 @@
 | other write that succeeded | low | medium | high |
 | read, or throttled and failing calls | low | low | medium |
 | refused calls only | low | medium | medium |
+| refused by a policy of the organization | low | low | medium |
 | a series that went silent | low | medium | medium |
 
 "critical" is never given by a statistic alone. Confidence is by how far the score (-log10 p)

@@ -11,7 +11,7 @@ import pytest
 
 from ctanalytics.detectors.base import Context, Replay
 from ctanalytics.detectors.budget import STEP, Alarm, Governed, govern
-from ctanalytics.detectors.groups import grouped, main_caller
+from ctanalytics.detectors.groups import Callers, grouped, main_callers
 from ctanalytics.detectors.insight import Share
 from ctanalytics.detectors.review import q_values
 from ctanalytics.engines.duckdb import Engine
@@ -107,8 +107,9 @@ def row(name: str, start: int, end: int, **columns: Any) -> dict[str, Any]:
     } | columns
 
 
-def groups(*rows: tuple[dict[str, Any], str | None]) -> list[str]:
-    found = grouped([one for one, _ in rows], [caller for _, caller in rows])
+def groups(*rows: tuple[dict[str, Any], str | Callers | None]) -> list[str]:
+    by = [{"userIdentityArn": who} if isinstance(who, str) else who or {} for _, who in rows]
+    found = grouped([one for one, _ in rows], by)
     return [json.loads(one["evidence"])["group_id"] for one in found]
 
 
@@ -141,7 +142,19 @@ def test_groups_join_by_caller_and_by_fault_and_one_that_goes_on_takes_all_that_
 
 def test_the_main_caller_made_half_of_what_is_more_than_usual() -> None:
     shares = [Share("arn:x", 60, 10), Share("arn:y", 90, 60), Share("arn:z", 10, 50)]
-    assert main_caller(shares) == "arn:x"
-    assert (
-        main_caller([Share("arn:x", 30, 10), Share("arn:y", 40, 20), Share("arn:z", 9, 0)]) is None
+    assert main_callers({"userIdentityArn": shares}) == {"userIdentityArn": "arn:x"}
+    several = [Share("arn:x", 30, 10), Share("arn:y", 40, 20), Share("arn:z", 9, 0)]
+    nobody = [Share("unknown", 80, 0)]
+    assert main_callers({"userIdentityArn": several, "accessKeyId": nobody}) == {}
+
+
+def test_one_key_or_one_address_under_several_names_is_one_group() -> None:
+    key, address = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE"}, {"sourceIPAddress": "203.0.113.9"}
+    made = groups(
+        (row("a", 0, 10), {"userIdentityArn": "arn:x", **key}),
+        (row("b", 5, 10), {"userIdentityArn": "arn:y", **key, **address}),
+        (row("c", 9, 12), address),
+        (row("d", 9, 12, account_id="444455556666"), address),
+        (row("e", 9, 12), {"accessKeyId": "203.0.113.9"}),
     )
+    assert made == ["a", "a", "a", "d", "e"]

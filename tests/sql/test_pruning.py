@@ -58,6 +58,7 @@ NOT_OF_EVENTS = {
     "marked_days",
     "marks",
     "prices",
+    "series_review",
     "quarantined",
     "runs",
     "sensitive_apis",

@@ -1,5 +1,5 @@
--- Who made the calls of one API in a span, with what, and how they ended.
--- grain:  attribute (userIdentityArn, userAgent, errorCode), value
+-- Who made the calls of one API in a span, with what, from where, and how they ended.
+-- grain:  attribute (userIdentityArn, userAgent, errorCode, accessKeyId, sourceIPAddress, refusedBy), value
 -- reads:  events
 -- units:  calls: count in the span
 -- params: account_id, aws_region, event_source, event_name, error_code (null: all calls), principal_arn (null: all callers), kind (writes, reads, errors, data, network), since, until
@@ -13,7 +13,19 @@ with calls as (
             'unknown'
         ) as user_identity_arn,
         coalesce(user_agent, 'unknown') as user_agent,
-        coalesce(error_code, error_message, 'null') as error
+        coalesce(error_code, error_message, 'null') as error,
+        coalesce(access_key_id, 'unknown') as access_key_id,
+        -- A service that calls for someone stands there by its name, and is no place.
+        case
+            when regexp_matches(source_ip_address, '^[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]+$')
+                then source_ip_address
+            else 'unknown'
+        end as source_ip_address,
+        case
+            when error_message like '%service control policy%' then 'service control policy'
+            when error_message like '%resource control policy%' then 'resource control policy'
+            else 'other'
+        end as refused_by
     from events
     where event_date >= $since_date
       and event_date <= $until_date
@@ -54,4 +66,25 @@ select
     count(*) as calls
 from calls
 group by error
+union all
+select
+    'accessKeyId' as attribute,
+    access_key_id as value,
+    count(*) as calls
+from calls
+group by access_key_id
+union all
+select
+    'sourceIPAddress' as attribute,
+    source_ip_address as value,
+    count(*) as calls
+from calls
+group by source_ip_address
+union all
+select
+    'refusedBy' as attribute,
+    refused_by as value,
+    count(*) as calls
+from calls
+group by refused_by
 order by attribute, calls desc, value
