@@ -33,6 +33,9 @@ LEAST_RATIO: Final = 2.0
 LEAST_EXPECTED: Final = 10.0
 STEP: Final = 10
 """Minutes between two looks for a drop."""
+_STEPS: Final = DAY // STEP
+_SPAN: Final = 2
+"""How many windows before one tell what is usual just now, for a drop."""
 
 LOCAL: Final = {5: 120, 15: 120, 60: 120, 360: 720, 1_440: 1_440}
 """Minutes before each window that tell what is usual just now."""
@@ -40,6 +43,7 @@ LOCAL: Final = {5: 120, 15: 120, 60: 120, 360: 720, 1_440: 1_440}
 _CHUNK_ROWS: Final = 40_000
 _SERIES_ROWS: Final = 50
 """What the hours of a series weigh beside its rows."""
+_BUSY_SERIES: Final = 250
 _THREADS: Final = 2
 
 
@@ -175,14 +179,17 @@ def drop_looks(
 ) -> tuple[Ints, Floats, Floats]:
     """Return the calls of each window, how many were to be expected (by the season or by what went
     before, whichever is less), and y, NaN where too few are expected to tell."""
-    span = 2 * window
+    span = _SPAN * window
     through = minutes.calls_through(who, minute)
     start = minutes.calls_through(who, minute - window)
     before = start - minutes.calls_through(who, minute - window - span)
     calls = through - start
     least = np.minimum(expected.within(who, minute, window), before * (window / span))
-    y = np.log((least + PSEUDO) / (calls + PSEUDO))
-    return calls, least, np.where(least > LEAST_EXPECTED, y, np.nan)
+    return calls, least, np.where(least > LEAST_EXPECTED, np.log(_lack(least, calls)), np.nan)
+
+
+def _lack(expected: Floats, calls: Ints) -> Floats:
+    return (expected + PSEUDO) / (calls + PSEUDO)
 
 
 def drop_minutes(day: int, until: int) -> Ints:
@@ -192,27 +199,55 @@ def drop_minutes(day: int, until: int) -> Ints:
 
 def drop_peaks(minutes: Minutes, expected: Expected, day: int, until: int) -> tuple[Ints, Ints]:
     """Return the series that are busy enough to drop, and by window the largest y of the day."""
-    hourly = expected.per_minute[:, day - expected.first_day] * 60
-    spots = drop_minutes(day, until)
-    numbers, values = [], []
+    hourly = expected.per_minute[:, day - expected.first_day].max(axis=1) * 60
+    busy = np.flatnonzero(hourly * (max(DROP_WINDOWS) / 60) > LEAST_EXPECTED)
+    looks = len(drop_minutes(day, until))
+    most = np.full((len(busy), len(DROP_WINDOWS)), NO_LOOK)
+    if looks:
+        # So many at a time fit a processor's cache.
+        for begin in range(0, len(busy), _BUSY_SERIES):
+            part = slice(begin, begin + _BUSY_SERIES)
+            most[part] = _drops(minutes, expected, busy[part], day, looks)
     for place, window in enumerate(DROP_WINDOWS):
-        busy = hourly.max(axis=1) * (window / 60) > LEAST_EXPECTED
-        chosen = np.flatnonzero(busy)
-        who, minute = np.repeat(chosen, len(spots)), np.tile(spots, len(chosen))
-        _, _, y = drop_looks(minutes, expected, who, minute, window)
-        y = np.where(np.isnan(y), -np.inf, y).reshape(len(chosen), len(spots))
-        largest = np.full((len(chosen), len(DROP_WINDOWS)), NO_LOOK)
-        if len(spots):
-            largest[:, place] = nano(y.max(axis=1))
-        numbers.append(chosen)
-        values.append(largest)
-    series = np.unique(np.concatenate(numbers))
-    most = np.full((len(series), len(DROP_WINDOWS)), NO_LOOK)
-    for chosen, largest in zip(numbers, values, strict=True):
-        at = np.searchsorted(series, chosen)
-        most[at] = np.maximum(most[at], largest)
+        most[hourly[busy] * (window / 60) <= LEAST_EXPECTED, place] = NO_LOOK
     known = (most != NO_LOOK).any(axis=1)
-    return series[known], most[known]
+    return busy[known], most[known]
+
+
+def _drops(minutes: Minutes, expected: Expected, series: Ints, day: int, looks: int) -> Ints:
+    """(series, windows) the largest y of a day's first looks."""
+    called, season = _by_step(minutes, expected, series, day)
+    most = np.zeros((len(series), len(DROP_WINDOWS)))
+    for place, window in enumerate(DROP_WINDOWS):
+        shift = window // STEP
+        now, start, before = (
+            slice(_STEPS + 1 - back, _STEPS + 1 - back + looks)
+            for back in (0, shift, shift * (1 + _SPAN))
+        )
+        calls = called[:, now] - called[:, start]
+        least = np.minimum(
+            season[:, now] - season[:, start],
+            (called[:, start] - called[:, before]) * (1 / _SPAN),
+        )
+        most[:, place] = np.where(least > LEAST_EXPECTED, _lack(least, calls), 0.0).max(axis=1)
+    with np.errstate(divide="ignore"):
+        return nano(np.log(most))
+
+
+def _by_step(minutes: Minutes, expected: Expected, series: Ints, day: int) -> tuple[Ints, Floats]:
+    """(series, steps of two days and one) calls of a day and the one before up to each step, and
+    how many were to be expected."""
+    start, width = (day - 1) * DAY, 2 * _STEPS
+    own = minutes.within(series, start, start + 2 * DAY)
+    place = np.searchsorted(series, minutes.series[own])
+    step = place * width + (minutes.minute[own] - start) // STEP
+    # Sums of whole numbers are exact below 2 to the 53rd.
+    counts = np.bincount(step, minutes.calls[own], len(series) * width).astype(np.int64)
+    called = np.zeros((len(series), width + 1), np.int64)
+    np.cumsum(counts.reshape(-1, width), axis=1, out=called[:, 1:])
+    before, rate = expected.by_hour(series, start, width * STEP // 60 + 1)
+    season = before[:, None] + rate[:, None] * np.arange(0, 60, STEP)
+    return called, season.reshape(len(series), -1)
 
 
 def _with_drops(rows: PeakRows, drops: tuple[Ints, Ints]) -> PeakRows:

@@ -167,14 +167,18 @@ class Minutes:
         own = (entry >= 0) & (self.series[np.maximum(entry, 0)] == series)
         return np.where(own, self.minute[np.maximum(entry, 0)], -1)
 
+    def within(self, series: Ints, first: int, after: int) -> Ints:
+        """Return which entries are of some series (ascending) and of the minutes first <= m < after."""
+        begin, end = (
+            np.searchsorted(self.places, series * self._stride + minute)
+            for minute in (first, after)
+        )
+        count = end - begin
+        return np.repeat(end - np.cumsum(count), count) + np.arange(count.sum())
+
     def of(self, chosen: Ints) -> Minutes:
         """Return the entries of some series, which keep their numbers."""
-        first = np.searchsorted(self.series, chosen, side="left")
-        after = np.searchsorted(self.series, chosen, side="right")
-        kept = np.concatenate(
-            [np.arange(one, other) for one, other in zip(first, after, strict=True)]
-            or [np.zeros(0, np.int64)]
-        ).astype(np.int64)
+        kept = self.within(chosen, -2 * DAY, (self.days + 1) * DAY)
         return Minutes(self.series[kept], self.minute[kept], self.calls[kept], self.days)
 
     def until(self, minute: int) -> Minutes:
