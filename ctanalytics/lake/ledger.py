@@ -31,7 +31,7 @@ SET_ASIDE: Final = frozenset(("quarantined", "partial"))
 
 _COLUMNS: Final = ("bucket", "key", "etag", "state", "sha256", "plan_id", "delivery_date")
 _DAY: Final = "delivery_date"
-_FURTHER: Final = dt.timedelta(days=35)
+_DAY_LONG: Final = dt.timedelta(days=1)
 _ROWS: Final = 131_072
 """Of a file, read at a time."""
 
@@ -74,8 +74,10 @@ class Ledger:
             return
         reaches = first >= self._floor
         if not reaches:
-            # Somewhat more: the next objects may be of the days before.
-            self._floor = max(first, dt.date.min + _FURTHER) - _FURTHER
+            # Each time twice as far, so that a list without order does not have all read every day.
+            known = self._floor != dt.date.max
+            further = max(self._floor - first, _DAY_LONG) if known else _DAY_LONG
+            self._floor = first - min(further, first - dt.date.min)
         files = self._wanted()
         # Files are added, one or a few a plan; where some are gone, all is read anew.
         if self._version >= 0 and reaches and self._files <= files:
