@@ -189,6 +189,13 @@ def _explain_answer(error: Any) -> Explanation:
             f"AWS does not accept the credentials: {said}",
             "renew them (`aws sso login`, a new session), and check the clock and the profile",
         )
+    if code == "400" and operation in ("HeadBucket", "HeadObject"):
+        # An answer to HEAD has no body, so S3 can't say what it holds against the request.
+        return Explanation(
+            "credentials",
+            f"S3 refuses {operation} without a reason, as it does when a session has expired",
+            "renew the credentials (`aws sso login`, a new session); else check the bucket's name",
+        )
     if code in _DENIED:
         return _explain_denied(operation, said)
     if code == "NoSuchBucket" or (code in ("404", "NotFound") and operation == "HeadBucket"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -57,7 +58,9 @@ def load(
     tree: dict[str, Any] = {}
     for name, (value, origin) in sorted(given.items()):
         if name not in known:
-            faults.append(f"{name} ({origin}): there is no such setting")
+            near = difflib.get_close_matches(name, known, n=1)
+            meant = f", perhaps {near[0]}" if near else ""
+            faults.append(f"{name} ({origin}): there is no such setting{meant}")
             continue
         try:
             converted = msgspec.convert(value, known[name], strict=False)
