@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 import shlex
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,10 @@ import pyarrow as pa
 import pytest
 
 from ctanalytics import untrusted
+from ctanalytics.app.emit import emit
 from ctanalytics.app.incidents.listing import list_incidents, show_incident
 from ctanalytics.errors import UsageError
+from ctanalytics.lake.lake import Lake
 from ctanalytics.records.directory import ACCOUNT_DIRECTORY
 from tests.incidents.scene import (
     MINUTE,
@@ -88,6 +92,16 @@ def test_five_detectors_on_one_attack_are_one_incident_that_tells_it(tmp_path: P
     again = build(made, NIGHT + 10 * MINUTE)
     assert (again.anomalies, again.opened, again.updated, again.closed) == (0, 0, 0, 0)
     assert standing(made)[0]["revision"] == 1
+    pages = [sent(made, tmp_path / "pages", NIGHT + minute * MINUTE) for minute in (10, 20)]
+    assert pages == [[one["incident_id"]], []]  # five detectors, one page
+
+
+def sent(made: Lake, file: Path, now: dt.datetime) -> list[str]:
+    """The ids of what an emit tells, whatever its severity."""
+    file.unlink(missing_ok=True)
+    emit(made, [f"file:{file}"], min_severity="info", now=now)
+    lines = file.read_text().splitlines() if file.exists() else []
+    return [json.loads(line).get("incident_id", "an anomaly alone") for line in lines]
 
 
 def test_a_roll_out_over_200_accounts_is_one_incident_that_lists_them(tmp_path: Path) -> None:
