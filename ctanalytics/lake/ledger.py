@@ -85,7 +85,7 @@ class Ledger:
                 for rows in self._read(path):
                     self._index.add(rows)
         else:
-            self._index.replace([rows for path in sorted(files) for rows in self._read(path)])
+            self._index.replace(rows for path in sorted(files) for rows in self._read(path))
         self._files, self._version, self._archives = files, version, None
 
     def _wanted(self) -> frozenset[str]:

@@ -7,6 +7,7 @@ known one when the hashes of its name and of its ETag are those of one row.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+_SHARDS: Final = 16
+_SHARD_SHIFT: Final = np.uint64(60)
 _SHA_WORDS: Final = 4
 _SHA_DIGITS: Final = 64
 _UNREAD: Final = "0" * _SHA_DIGITS
@@ -23,7 +26,7 @@ Words = npt.NDArray[np.uint64]
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Rows by the hash of their object's name, ascending; each hash once."""
+    """Rows by the hash of their object's name: in an index ascending, and each hash once."""
 
     names: Words
     etags: Words
@@ -34,6 +37,16 @@ class Level:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def cut(self) -> list[Level]:
+        """Return the rows of each shard, in their order."""
+        shards = self.names >> _SHARD_SHIFT
+        return [
+            Level(
+                self.names[own], self.etags[own], self.states[own], self.plans[own], self.sums[own]
+            )
+            for own in (np.flatnonzero(shards == shard) for shard in range(_SHARDS))
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +66,36 @@ class Found:
 
 @dataclass
 class Index:
-    """Levels of rows, the newest last: a plan's rows go before those of all plans before it.
+    """Rows by shards of their names' hashes, in levels, the newest last.
 
-    A level that is no larger than the next one is merged with it, so that there are few of them and
-    each row is moved a few times only.
+    A plan's rows go before those of all plans before it. A level that is not much larger than the
+    next one is merged with it, so that there are few of them and each row is moved a few times
+    only; shard by shard, so that little is there twice.
     """
 
-    _levels: list[Level] = field(default_factory=list)
+    _shards: list[list[Level]] = field(default_factory=lambda: [[] for _ in range(_SHARDS)])
     _state_names: list[str] = field(default_factory=list)
     _seed: int = field(default_factory=lambda: secrets.randbits(63), repr=False)
 
     def __len__(self) -> int:
-        return sum(map(len, self._levels))
+        return sum(len(level) for levels in self._shards for level in levels)
 
-    def replace(self, rows: list[Level]) -> None:
+    def replace(self, rows: Iterable[Level]) -> None:
         """Keep these rows, of any plans in any order, instead of all others."""
-        self._levels = [_newest(rows)] if rows else []
+        self._shards = [[] for _ in range(_SHARDS)]
+        for part in rows:
+            for levels, own in zip(self._shards, part.cut(), strict=True):
+                levels.append(own)
+        for levels in self._shards:
+            levels[:] = [_newest(levels)] if levels else []
 
     def add(self, rows: Level) -> None:
         """Add the rows of plans that are newer than all that are here."""
-        self._levels.append(_newest([rows]))
-        while len(self._levels) > 1 and len(self._levels[-2]) <= 2 * len(self._levels[-1]):
-            newer, older = self._levels.pop(), self._levels.pop()
-            self._levels.append(_newest([older, newer]))
+        for levels, own in zip(self._shards, rows.cut(), strict=True):
+            levels.append(_newest([own]))
+            while len(levels) > 1 and len(levels[-2]) <= 2 * len(levels[-1]):
+                newer, older = levels.pop(), levels.pop()
+                levels.append(_newest([older, newer]))
 
     def rows(self, frame: pl.DataFrame) -> Level:
         """Return rows of the ledger as the index keeps them, in the order given.
@@ -114,14 +134,17 @@ class Index:
         known = np.zeros(size, np.bool_)
         etags, states = np.zeros(size, np.uint64), np.zeros(size, np.uint8)
         sums = np.zeros((size, _SHA_WORDS), np.uint64)
-        for level in self._levels:  # the newest last, and its word stays
-            places = np.searchsorted(level.names, names)
-            places[places == len(level)] = 0
-            here = np.flatnonzero(level.names[places] == names) if len(level) else places[:0]
-            at = places[here]
-            known[here], etags[here], states[here] = True, level.etags[at], level.states[at]
-            read = level.sums[at].any(axis=1)
-            sums[here[read]] = level.sums[at[read]]
+        shards = names >> _SHARD_SHIFT
+        for shard, levels in enumerate(self._shards):
+            own = np.flatnonzero(shards == shard)
+            for level in filter(len, levels):  # the newest last, and its word stays
+                places = np.searchsorted(level.names, names[own])
+                places[places == len(level)] = 0
+                same = level.names[places] == names[own]
+                here, at = own[same], places[same]
+                known[here], etags[here], states[here] = True, level.etags[at], level.states[at]
+                read = level.sums[at].any(axis=1)
+                sums[here[read]] = level.sums[at[read]]
         return Found(known, etags, states, sums)
 
     def state(self, code: int) -> str:
