@@ -17,7 +17,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from ctanalytics.detectors import behaviour_forest
+from ctanalytics.detectors import behaviour_calibration, behaviour_forest
+from ctanalytics.detectors.behaviour_calibration import POWERS
 from ctanalytics.detectors.behaviour_features import FAMILIES, FEATURES, Floats, Frame, Ints
 from ctanalytics.detectors.behaviour_forest import Families, Forest
 from ctanalytics.detectors.behaviour_peers import MIN_PEERS, Peers
@@ -31,8 +32,6 @@ _SHRINK: Final = 1
 _LEAST_TAIL: Final = 0.5
 """Scale of a feature's tail in spreads, however still its pool is: what nobody ever did is graded
 by how much of it was done. Without it the rare habits of a few fill the top of the list."""
-_SHAPE: Final = 0.0
-"""Of the tail of scores: sums of -log10 p fall off exponentially, and faster than rates do."""
 _MOST_POOL: Final = 20_000
 """Values of a pool that are kept: of more, as many quantiles."""
 _MICRO: Final = 1_000_000
@@ -98,11 +97,15 @@ class Model:
         """
         return np.stack(
             [
-                surprise(own, pool, least_scale=_LEAST_TAIL, shape=_SHAPE)
-                for own, pool in zip(scores.T, self.held_out.T, strict=True)
+                behaviour_calibration.surprise(own, pool, power)
+                for own, pool, power in zip(scores.T, self.held_out.T, POWERS, strict=False)
             ],
             axis=1,
         )
+
+    def paged(self, opinions: Floats) -> Floats:
+        """Return -log10 p of rows by all their opinions (as `calibrated` returns them) together."""
+        return behaviour_calibration.together(opinions, self.calibrated(self.held_out))
 
 
 def fit(

@@ -112,11 +112,9 @@ def _verdicts(
 ) -> Verdicts:
     told = model.opinions(frame, peers, rows)
     opinions = model.calibrated(told.scores)
-    # Any opinion may page, so each has its part of the chance.
-    scores = np.maximum(opinions.max(axis=1) - np.log10(opinions.shape[1]), 0.0)
     return Verdicts(
         rows=rows,
-        scores=np.round(scores, 6),
+        scores=np.round(model.paged(opinions), 6),
         opinions=np.round(opinions, 6),
         features=told.features,
         families=told.families,

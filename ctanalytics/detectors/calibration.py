@@ -49,7 +49,6 @@ class Null:
     body: float
     sigma: float
     """Of the tail beyond the body; 0 when there are too few values for one."""
-    shape: float = SHAPE
 
     def surprise(self, values: Floats) -> Floats:
         """Return -log10 p of each value, never negative; NaN gives 0, and an empty pool 0 for all."""
@@ -60,26 +59,20 @@ class Null:
         scores = -np.log10((1.0 + at_least) / (count + 1.0))
         if self.sigma:
             beyond = np.maximum(values - self.body, 0.0) / self.sigma
-            if self.shape:
-                rarer = np.log10(1 + self.shape * beyond) / self.shape
-            else:
-                rarer = beyond / math.log(10)
-            fitted = -math.log10(1 - _BODY) + rarer
+            fitted = -math.log10(1 - _BODY) + np.log10(1 + SHAPE * beyond) / SHAPE
             scores = np.where(values > self.body, fitted, scores)
         return np.maximum(np.where(np.isfinite(values), scores, 0.0), 0.0)
 
 
-def null(pool: Floats, *, least_scale: float = _LEAST_SCALE, shape: float = SHAPE) -> Null:
+def null(pool: Floats, *, least_scale: float = _LEAST_SCALE) -> Null:
     """Prepare a pool; see `surprise`."""
     known = np.sort(pool[np.isfinite(pool)])
     if len(known) < RANKED_POOL:
         return Null(known, math.inf, 0.0)
-    return Null(known, *_tail(known, least_scale, shape), shape)
+    return Null(known, *_tail(known, least_scale))
 
 
-def surprise(
-    values: Floats, pool: Floats, *, least_scale: float = _LEAST_SCALE, shape: float = SHAPE
-) -> Floats:
+def surprise(values: Floats, pool: Floats, *, least_scale: float = _LEAST_SCALE) -> Floats:
     """Return -log10 p of each value against a pool of normal ones.
 
     Args:
@@ -87,13 +80,12 @@ def surprise(
         pool: deviations of normal days; NaN are left out; in any order.
         least_scale: of the tail, however equal the pool's values are, in units of the deviation;
             for a pool of n values at least 0.02 MIN_POOL / n.
-        shape: of the tail, a generalised Pareto's; 0 is exponential.
 
     Returns:
         -log10 p, never negative; 0 for all when the pool is empty. Under RANKED_POOL values it is
         counted alone, and so at most log10(n + 1).
     """
-    return null(pool, least_scale=least_scale, shape=shape).surprise(values)
+    return null(pool, least_scale=least_scale).surprise(values)
 
 
 def _tail_place(count: int) -> int:
@@ -101,7 +93,7 @@ def _tail_place(count: int) -> int:
     return min(place, count - 1 - _UNTRUSTED) if count >= _UNTRUSTED_POOL else place
 
 
-def _tail(known: Floats, least_scale: float, shape: float) -> tuple[float, float]:
+def _tail(known: Floats, least_scale: float) -> tuple[float, float]:
     """Where the tail of sorted values begins, and its scale."""
     count = len(known)
     body = known[min(int(_BODY * count), count - 1)]
@@ -111,7 +103,7 @@ def _tail(known: Floats, least_scale: float, shape: float) -> tuple[float, float
     # Few values tell little of their tail: the fewer, the wider it is taken to be.
     least = max(least_scale, _LEAST_SCALE * MIN_POOL / count)
     scale = max((tail - body) / math.log(ratio), least)
-    sigma = scale * math.log(ratio) * shape / (ratio**shape - 1) if shape else scale
+    sigma = scale * math.log(ratio) * SHAPE / (ratio**SHAPE - 1)
     return float(body), float(sigma)
 
 
