@@ -40,6 +40,9 @@ def report(
             "--format", help="html: the files; text: a plain mail of a few kB to standard output."
         ),
     ] = "html",
+    show: Annotated[
+        bool, typer.Option("--open", help="Open the page in your browser; of a folder only.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print where it lies as JSON.")] = False,
 ) -> None:
     """Write what happened in a day or a span as one HTML page, Markdown and JSON.
@@ -52,8 +55,11 @@ def report(
     Example: ctanalytics report --lake ./lake --language ja --timezone Asia/Tokyo
     """
     import dataclasses
+    import webbrowser
+    from pathlib import Path
 
     from ctanalytics.app.report import report as run
+    from ctanalytics.aws import bucket_of
     from ctanalytics.errors import UsageError
     from ctanalytics.reporting.voice import voice_of
 
@@ -77,6 +83,12 @@ def report(
     )
     if form not in ("html", "text"):
         raise UsageError(f"there is no format {form!r}", where="--format", mend="use html or text")
+    if show and (form == "text" or bucket_of(output or settings.report.output)):
+        raise UsageError(
+            "only a page in a folder can be opened",
+            where="--open",
+            mend="leave it out, or name a folder with --output",
+        )
     if form == "text":
         from ctanalytics.app.digest import digest
 
@@ -91,6 +103,8 @@ def report(
     )
     if json:
         console.emit_json(dataclasses.asdict(result))
-        return
-    console.out(result.headline)
-    console.out(result.html)
+    else:
+        console.out(result.headline)
+        console.out(result.html)
+    if show and not webbrowser.open(Path(result.html).absolute().as_uri()):
+        console.note("no browser was found; open the file yourself")

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import stat
 import tempfile
+import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -213,6 +214,21 @@ class TestCommand:
         assert "2026-11-11 00:00 ～ 2026-11-12 00:00 (JST)" in page
         assert main(["report", "--lake", lake.uri, "--timezone", "Mars/Olympus"]) == 2
         assert "report.timezone" in capsys.readouterr().err
+
+    def test_open_hands_the_page_to_the_browser(
+        self, lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        browser = tmp_path / "browser"
+        browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {tmp_path}/opened\n')
+        browser.chmod(0o700)
+        monkeypatch.setenv("BROWSER", str(browser))
+        monkeypatch.setattr(webbrowser, "_tryorder", None)  # it reads BROWSER once
+        shown = ["report", "--lake", lake.uri, "--day", "2026-11-10", "--open"]
+        assert main([*shown, "--output", str(tmp_path / "page")]) == 0
+        page = (tmp_path / "page" / "report.html").as_uri()
+        assert (tmp_path / "opened").read_text() == page
+        assert main([*shown, "--output", "s3://reports/daily"]) == 2
+        assert main([*shown, "--format", "text"]) == 2
 
     def test_json_says_where_it_lies(
         self, lake: Lake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
