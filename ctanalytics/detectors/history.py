@@ -112,8 +112,11 @@ class History:
 
     def active(self, day: int) -> int:
         """Return how many series had a call in the 28 days up to a day."""
-        days = [self.past.days[one].series for one in self._recent(day) if one in self.past.days]
-        return max(len(np.unique(np.concatenate(days))) if days else 0, 1)
+        called = np.zeros(self.count, np.bool_)
+        for one in self._recent(day):
+            if one in self.past.days:
+                called[self.past.days[one].series] = True
+        return max(int(called.sum()), 1)
 
     def _recent(self, day: int) -> range:
         return range(max(day - HISTORY_DAYS + 1, 0), day + 1)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 import pyarrow as pa
 
+from ctanalytics.detectors.numbering import Numbering
 from ctanalytics.detectors.series import HISTORY_DAYS, Axis, Bools, Floats, Ints, Keys
 
 REACH_DAYS: Final = 60
@@ -44,36 +44,30 @@ def logged(
         hours: rows of series_minute, kind `all`, of the axis and REACH_DAYS before it.
         until: where the logs end; later hours are not silent but unknown.
     """
-    places, grid = _grid(axis, hours)
+    parts = list(hours)
+    own = keys.frame.select(_PLACE).to_arrow()
+    numbering = Numbering.of([own, *(table for _, table in parts)], _PLACE)
+    places = [(row["account_id"], row["aws_region"]) for row in numbering.table().to_pylist()]
+    grid = _grid(numbering, axis, parts)
     silent = _silent_hours(grid, axis, until)
     accounts, number = keys.accounts
     ages, first_days = _ages(accounts, places, grid, axis)
-    pair = keys.frame.join(places, on=_PLACE, how="left", nulls_equal=True, maintain_order="left")
-    place = pair["place"].fill_null(0).to_numpy()
-    masked: Bools = np.zeros((keys.count, axis.days), np.bool_)
-    if len(places):
-        masked = (silent > 0)[place]
+    masked: Bools = (silent > 0)[numbering.find(own)]
     holes = [
-        (*places.select(_PLACE).row(where), day, int(silent[where, day]))
+        (*places[where], day, int(silent[where, day]))
         for where, day in zip(*(part.tolist() for part in np.nonzero(silent)), strict=True)
     ]
     return Logged(ages[number], masked, holes, first_days)
 
 
-def _grid(axis: Axis, hours: Iterable[tuple[dt.date, pa.Table]]) -> tuple[pl.DataFrame, Floats]:
-    """The places in their order, and their events: (places, days from REACH_DAYS before, 24)."""
-    frames = [pl.DataFrame(schema={"account_id": pl.String, "aws_region": pl.String})]
-    parts = list(hours)
-    frames += [pl.DataFrame(pl.from_arrow(table.select(_PLACE))).unique() for _, table in parts]
-    places = pl.concat(frames).unique().sort(_PLACE, nulls_last=False).with_row_index("place")
-    grid: Floats = np.zeros((len(places), axis.days + REACH_DAYS, 24))
+def _grid(places: Numbering, axis: Axis, parts: Sequence[tuple[dt.date, pa.Table]]) -> Floats:
+    """The events of each place: (places, days from REACH_DAYS before, 24)."""
+    grid: Floats = np.zeros((len(places.rows), axis.days + REACH_DAYS, 24))
     for date, table in parts:
         day = (date - axis.start.date()).days + REACH_DAYS
-        rows = pl.DataFrame(pl.from_arrow(table.select([*_PLACE, "minute", "calls"])))
-        placed = rows.join(places, on=_PLACE, nulls_equal=True)
-        place, hour = placed["place"].to_numpy(), placed["minute"].to_numpy() // 60
-        grid[place, day, hour] += placed["calls"].to_numpy()
-    return places, grid
+        hour = table["minute"].to_numpy() // 60
+        grid[places.find(table), day, hour] += table["calls"].to_numpy()
+    return grid
 
 
 def _silent_hours(grid: Floats, axis: Axis, until: dt.datetime) -> Ints:
@@ -89,12 +83,15 @@ def _silent_hours(grid: Floats, axis: Axis, until: dt.datetime) -> Ints:
 
 
 def _ages(
-    accounts: list[str | None], places: pl.DataFrame, grid: Floats, axis: Axis
+    accounts: list[str | None],
+    places: Sequence[tuple[str | None, str | None]],
+    grid: Floats,
+    axis: Axis,
 ) -> tuple[Ints, dict[str | None, int]]:
     """(accounts, days) days since an account's first log within reach, and its first day of all."""
     owner = {account: number for number, account in enumerate(accounts)}
     seen: npt.NDArray[np.bool_] = np.zeros((len(accounts), grid.shape[1]), np.bool_)
-    for place, account in enumerate(places["account_id"].to_list()):
+    for place, (account, _) in enumerate(places):
         if account in owner:
             seen[owner[account]] |= grid[place].any(axis=1)
     ages = np.zeros((len(accounts), axis.days), np.int64)

@@ -6,6 +6,7 @@ Hochberg, 1995), over all series of a kind that were judged on a day.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Final
 
 import numpy as np
@@ -60,7 +61,7 @@ def _inputs(derived: Derived, kind: str, history: History, day: int, needed: Flo
         _VERSION,
         *(derived.content("series_peak", date, kind) for date in dates),
         *(derived.content("series_day", date, kind) for date in dates),
-        hash_of(*np.round(needed, 6).tolist()),
+        hashlib.sha256(np.round(needed, 6).tobytes()).hexdigest(),
     )
 
 
