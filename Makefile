@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.installed
 AWSCLI := build/awscli/bin/aws
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint golden bench bench-emit bench-ingest bench-ingest-long late-delivery bench-lake bench-detection bench-behaviour bench-validate bench-scale bench-scaleout agreement test-spark fuzz notebooks docs wheel clean
+.PHONY: help setup demo test lint golden bench bench-emit bench-ingest bench-ingest-long late-delivery bench-lake bench-detection bench-behaviour bench-validate bench-paint bench-scale bench-scaleout agreement test-spark test-browser screenshots fuzz notebooks docs wheel clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -74,6 +74,10 @@ bench-emit: setup ## Send 10,000 alerts to a busy topic while the sender is kill
 bench-behaviour: setup $(PEERS)/.installed ## Compare scores of principal-days on simulated events with labelled attacks
 	$(BIN)/python -m benchmarks.detection.behaviour
 
+bench-paint: demo ## Measure how soon a report and the pages of serve are seen in headless Chromium
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser]'
+	$(BIN)/python -m benchmarks.browser.first_paint
+
 late-delivery: setup ## Follow a bucket for 3 simulated days of late, doubled, reordered files
 	$(BIN)/python benchmarks/late_delivery.py
 
@@ -91,6 +95,14 @@ bench-scale: setup ## What a driver holds for 10 M objects, 5,000 dates, 1 M ser
 bench-scaleout: setup ## Ingest on one and two Spark workers beside the local executor (Java 17)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[spark]'
 	$(BIN)/python benchmarks/scaleout.py
+
+test-browser: setup ## Reports and the pages of serve in headless Chromium (apt-get install chromium)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser]'
+	$(BIN)/python -m pytest tests/browser/pages.py
+
+screenshots: demo ## Draw the pictures of docs/images anew, from sample_logs, in headless Chromium
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser]'
+	$(BIN)/python -m docs.screenshots
 
 notebooks: setup ## Run the notebooks from top to bottom
 	$(BIN)/jupyter execute notebooks/*.ipynb

@@ -101,12 +101,16 @@ class Engine:
     """Tables of the user's own: a name to a CSV or Parquet file."""
     database: str = ":memory:"
     """Where tables and views are made: a new database file makes them last."""
+    sessions: list[Engine] | None = field(default=None, repr=False, compare=False)
+    """Where this session puts itself, and all that are made of it: for who has to interrupt them."""
     _connection: duckdb.DuckDBPyConnection = field(init=False, repr=False)
     _waiting: dict[str, frozenset[str]] = field(init=False, repr=False)
     """Views that are not made yet, each with the views that it reads; in their order."""
 
     def __post_init__(self) -> None:
         self._connection = duckdb.connect(self.database)
+        if self.sessions is not None:
+            self.sessions.append(self)
         run = self._connection.execute
         run("set timezone = 'UTC'")
         run("set autoinstall_known_extensions = false")

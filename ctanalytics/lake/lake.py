@@ -62,6 +62,8 @@ class Lake:
         self.created_at: dt.datetime = found.created_at
         self._older = upgrade.older_files(self.store) if found.upgraded else {}
         self._handles: dict[str, tuple[dict[str, str] | None, DeltaTable]] = {}
+        self.sessions: list[Engine] | None = None
+        """Where sessions put themselves, where somebody has to interrupt them."""
 
     @classmethod
     def open(cls, uri: str | Path, aws: settings.LakeAws | None = None) -> Self:
@@ -169,6 +171,7 @@ class Lake:
             org_wide=org_wide,
             lookups=lookups or {},
             database=database,
+            sessions=self.sessions,
         )
 
     def append(self, name: str, rows: pa.Table) -> None:

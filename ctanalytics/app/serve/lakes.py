@@ -28,15 +28,13 @@ class TimedLake(Lake):
             "threads": settings.query.threads or None,
             "memory_bytes": settings.query.memory_bytes or None,
         }
-        self._sessions: list[Engine] = []
+        self.sessions: list[Engine] = []
         self._ends = float("inf")
 
     def engine(self, **options: Any) -> Engine:
         """Return a session with the settings' limits."""
         self.require_time()
-        session = super().engine(**(self._limits | options))
-        self._sessions.append(session)
-        return session
+        return super().engine(**(self._limits | options))
 
     def require_time(self) -> None:
         """Raise QueryError when the time is up."""
@@ -60,9 +58,9 @@ class TimedLake(Lake):
         finally:
             done.set()
             watch.join()
-            for session in self._sessions:
+            for session in self.sessions:
                 session.close()
-            self._sessions.clear()
+            self.sessions.clear()
             self._ends = float("inf")
 
     def stop(self) -> None:
@@ -73,7 +71,7 @@ class TimedLake(Lake):
         while not done.wait(_GLANCE_SECONDS):
             if self.is_late:
                 # Said again and again: an interrupt before a statement begins is lost.
-                for session in tuple(self._sessions):
+                for session in tuple(self.sessions):
                     session.interrupt()
 
 
@@ -84,9 +82,10 @@ class Lakes:
         self._settings = settings
         self._all: list[TimedLake] = []
         self._free: queue.LifoQueue[TimedLake | None] = queue.LifoQueue()
-        self._give(TimedLake(settings))  # a place without a lake is told at once
-        for _ in range(AT_ONCE - 1):
-            self._free.queue.insert(0, None)
+        first = TimedLake(settings)  # a place without a lake is told at once
+        self._all.append(first)
+        for lake in (*[None] * (AT_ONCE - 1), first):
+            self._free.put(lake)
 
     @contextmanager
     def one(self) -> Iterator[TimedLake]:
@@ -115,7 +114,3 @@ class Lakes:
         """End all requests that are at work."""
         for lake in self._all:
             lake.stop()
-
-    def _give(self, lake: TimedLake) -> None:
-        self._all.append(lake)
-        self._free.put(lake)
