@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from ctanalytics.cli import console
-from ctanalytics.engines.dialects import ATHENA, SPARK, TRINO
+from ctanalytics.engines.dialects import DIALECTS
 
+_CLUSTER, _ATHENA, _TRINO = DIALECTS
 _DDL = "Print DDL: the lake's tables and views for this engine."
 
 
@@ -25,9 +26,9 @@ def connect(
     org_wide: Annotated[
         bool, typer.Option("--org-wide", help="Count a call that several accounts log once.")
     ] = False,
-    for_cluster: Annotated[bool, typer.Option(f"--{SPARK}", help=_DDL)] = False,
-    for_athena: Annotated[bool, typer.Option(f"--{ATHENA}", help=_DDL)] = False,
-    for_trino: Annotated[bool, typer.Option(f"--{TRINO}", help=_DDL)] = False,
+    for_cluster: Annotated[bool, typer.Option(f"--{_CLUSTER}", help=_DDL)] = False,
+    for_athena: Annotated[bool, typer.Option(f"--{_ATHENA}", help=_DDL)] = False,
+    for_trino: Annotated[bool, typer.Option(f"--{_TRINO}", help=_DDL)] = False,
     json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Write a small DuckDB file whose views are the lake, for notebooks, BI and other clients.
@@ -46,7 +47,7 @@ def connect(
     from ctanalytics.errors import UsageError
 
     settings = console.settings_from({"lake": lake})
-    asked = {SPARK: for_cluster, ATHENA: for_athena, TRINO: for_trino}
+    asked = {_CLUSTER: for_cluster, _ATHENA: for_athena, _TRINO: for_trino}
     wanted = [dialect for dialect, is_wanted in asked.items() if is_wanted]
     if len(wanted) + (output is not None) != 1:
         raise UsageError(

@@ -28,13 +28,13 @@ from ctanalytics.detectors.behaviour_features import (
     Frame,
     Ints,
 )
+from ctanalytics.detectors.behaviour_parts import judged
 from ctanalytics.detectors.behaviour_peers import MODEL_DAYS
 from ctanalytics.detectors.behaviour_surprise import (
     MIN_ACCOUNT_AGE_DAYS,
     MIN_ACTIVE_DAYS,
     MIN_AGE_DAYS,
     Verdicts,
-    judge,
     judge_by,
 )
 from ctanalytics.detectors.by_date import ByDate
@@ -139,12 +139,7 @@ def _judged(
 ) -> dict[int, Verdicts]:
     """Judge the days of a window, and the one before: an episode keeps its first start."""
     last = _day(window.until - dt.timedelta(microseconds=1))
-    seed = context.settings.seed
-    judged = (
-        (day, judge(frame, day, seed, like=like, forest=like is None))
-        for day in range(_day(window.since) - 1, last + 1)
-    )
-    return {day: verdicts for day, verdicts in judged if verdicts is not None}
+    return judged(context, frame, range(_day(window.since) - 1, last + 1), like=like)
 
 
 def _above_threshold(

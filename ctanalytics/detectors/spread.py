@@ -11,6 +11,7 @@ import json
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from ctanalytics.detectors.base import Context
@@ -68,13 +69,21 @@ class Spread:
         tables = {}
         for name in ("events", _CORRECTIONS, *more):
             table = self.engine.tables[name]
-            files = table.between(first, last) if name == "events" else table.files
+            files = self._events(first, last) if name == "events" else table.files
             lacking = {file: table.lacking[file] for file in files if file in table.lacking}
             tables[name] = {
                 "files": [file.removeprefix(root) for file in files],
                 "lacking": {file.removeprefix(root): [*names] for file, names in lacking.items()},
             }
         return {"store": self.store.spec(), "scratch": self.derived.scratch, "tables": tables}
+
+    def _events(self, first: dt.date, last: dt.date) -> list[str]:
+        dates = (first + step * _DAY for step in range((last - first).days + 1))
+        return [file for date in dates for file in self._by_date.get(date, ())]
+
+    @cached_property
+    def _by_date(self) -> dict[dt.date | None, list[str]]:
+        return self.engine.tables["events"].by_date()
 
     def put(self, told: Any) -> str:
         """Write down what all parts need, and may be too long for each; returns where it is."""

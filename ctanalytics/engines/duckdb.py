@@ -60,17 +60,16 @@ class TableFiles:
     lacking: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Of files that an older version wrote: columns that are not in them, and read as null."""
 
-    def between(self, first: dt.date, last: dt.date) -> list[str]:
-        """Return the files of some dates, the last included; and those that tell no date."""
+    def by_date(self) -> dict[dt.date | None, list[str]]:
+        """Return the files by the date of their partition; None: their paths tell none."""
         date_in_path = re.compile(
             f"/{re.escape(self.partition or '')}=([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})/"
         )
-        kept = []
+        found: dict[dt.date | None, list[str]] = {}
         for file in self.files:
-            found = date_in_path.search(file)
-            if found is None or first <= dt.date.fromisoformat(found[1]) <= last:
-                kept.append(file)
-        return kept
+            date = date_in_path.search(file)
+            found.setdefault(dt.date.fromisoformat(date[1]) if date else None, []).append(file)
+        return found
 
 
 @dataclass
@@ -177,7 +176,12 @@ class Engine:
             return table.files
         first = self.since.astimezone(dt.UTC).date() - _SLACK if self.since else dt.date.min
         last = self.until.astimezone(dt.UTC).date() if self.until else dt.date.max
-        return table.between(first, last)
+        return [
+            file
+            for date, files in table.by_date().items()
+            if date is None or first <= date <= last
+            for file in files
+        ]
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:

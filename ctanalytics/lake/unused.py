@@ -9,11 +9,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ctanalytics.lake import layout, maintenance
+from ctanalytics.lake import layout, maintenance, staging
 from ctanalytics.lake.store import Entry
 
 if TYPE_CHECKING:
     from ctanalytics.lake.lake import Lake
+
+SCRATCH: Final = "scratch"
+"""Stands for a table's name where files are in none."""
 
 _PLAN: Final = re.compile(r"plans/(\d{1,18})\.(?:result\.)?json")
 _WRITTEN_BY: Final = re.compile(r"(?:.*/)?plan-(\d{1,18})-[^/]*")
@@ -78,10 +81,17 @@ def unused(lake: Lake, table: str, retention: dt.timedelta) -> Unused:
     )
 
 
+def abandoned(lake: Lake, retention: dt.timedelta) -> Unused:
+    """Find the scratch files of runs that were killed; paths are within the lake."""
+    now = dt.datetime.now(dt.UTC)
+    entries = lake.store.entries(staging.SCRATCH)
+    return Unused(SCRATCH, tuple(one for one in entries if now - one.modified > retention), 0)
+
+
 def delete(lake: Lake, found: Unused) -> None:
-    """Delete files that `unused` found."""
-    root = layout.table_path(found.table)
-    lake.store.delete_all(f"{root}/{file.path}" for file in found.files)
+    """Delete files that `unused` or `abandoned` found."""
+    root = "" if found.table == SCRATCH else f"{layout.table_path(found.table)}/"
+    lake.store.delete_all(f"{root}{file.path}" for file in found.files)
 
 
 def clean_log(lake: Lake, table: str) -> None:

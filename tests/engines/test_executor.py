@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
+import ctanalytics
 from ctanalytics.engines.executor import Part, Result, chosen
 from ctanalytics.engines.local import LocalExecutor, cores
 from ctanalytics.engines.spark import SparkExecutor, call
@@ -39,6 +41,16 @@ def test_the_settings_name_the_executor() -> None:
 
 def test_a_session_is_not_started_for_nothing() -> None:
     assert list(SparkExecutor(master="spark://192.0.2.1:7077").map(double, [])) == []
+
+
+def test_one_folder_knows_the_cluster_and_the_settings_name_it() -> None:
+    package = Path(ctanalytics.__file__).parent
+    told = {
+        path.relative_to(package).parts[0]
+        for path in package.rglob("*")
+        if path.suffix != ".pyc" and path.is_file() and b"spark" in path.read_bytes().lower()
+    }
+    assert told == {"engines", "settings"}
 
 
 def test_without_spark_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Vacuum: delete files that no table has any more, or never had."""
+"""Vacuum: delete files that no table has any more, or never had, and what killed runs left."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ctanalytics.errors import UsageError
 from ctanalytics.lake import maintenance
 from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.layout import TABLES
-from ctanalytics.lake.unused import clean_log, delete, unused
+from ctanalytics.lake.unused import Unused, abandoned, clean_log, delete, unused
 from ctanalytics.settings import Settings
 
 LEAST_HOURS: Final = 24.0
@@ -80,14 +80,10 @@ def vacuum(
     here = lake if isinstance(lake, Lake) else Lake.open(lake, settings.lake_aws)
     retention = dt.timedelta(hours=hours)
     if dry_run:
-        return VacuumResult(
-            True, hours, [_vacuumed(here, name, retention, dry_run=True) for name in TABLES]
-        )
+        return VacuumResult(True, hours, _all_vacuumed(here, retention, dry_run=True))
     # The lease keeps compactions away, whose files are in no table until they are committed.
     with here.lease(maintenance.LEASE):
-        result = VacuumResult(
-            False, hours, [_vacuumed(here, name, retention, dry_run=False) for name in TABLES]
-        )
+        result = VacuumResult(False, hours, _all_vacuumed(here, retention, dry_run=False))
         maintenance.remember(
             here,
             "vacuum",
@@ -100,13 +96,21 @@ def vacuum(
     return result
 
 
-def _vacuumed(lake: Lake, table: str, retention: dt.timedelta, *, dry_run: bool) -> Vacuumed:
-    found = unused(lake, table, retention)
+def _all_vacuumed(lake: Lake, retention: dt.timedelta, *, dry_run: bool) -> list[Vacuumed]:
+    tables = []
+    for name in TABLES:
+        tables.append(_vacuumed(lake, unused(lake, name, retention), dry_run=dry_run))
+        if not dry_run:
+            clean_log(lake, name)
+    lost = abandoned(lake, retention)
+    return [*tables, _vacuumed(lake, lost, dry_run=dry_run)] if lost.files else tables
+
+
+def _vacuumed(lake: Lake, found: Unused, *, dry_run: bool) -> Vacuumed:
     if not dry_run:
         delete(lake, found)
-        clean_log(lake, table)
     return Vacuumed(
-        table,
+        found.table,
         len(found.files),
         found.size_bytes,
         found.kept_for_plans,

@@ -82,6 +82,18 @@ def test_files_that_were_never_committed_go_when_they_are_old(lake: Lake) -> Non
     assert all(path.exists() for path in young)
 
 
+def test_what_killed_runs_left_goes_when_it_is_old(lake: Lake) -> None:
+    for run in ("run-old", "run-young"):
+        lake.store.write(f"staging/{run}/rows.parquet", b"rows of nobody")
+    old = aged(Path(lake.uri, "staging/run-old/rows.parquet"))
+    assert [one.paths for one in vacuum(lake, dry_run=True).tables if one.files] == [
+        ["staging/run-old/rows.parquet"]
+    ]
+    assert old.exists()
+    assert vacuum(lake).files == 1
+    assert [*lake.store.list("staging/")] == ["staging/run-young/rows.parquet"]
+
+
 def test_files_that_an_unfinished_plan_has_written_stay(lake: Lake) -> None:
     plan = {"plan_id": 15, "owner": {}, "source": {}, "objects": [], "settings_hash": ""}
     assert plans.claim(lake, plan)

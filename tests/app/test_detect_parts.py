@@ -1,0 +1,63 @@
+"""Detect and backtest by parts: whatever runs them, the anomalies and the state are the same."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ctanalytics.app.detect import detect
+from ctanalytics.engines.executor import Executor
+from ctanalytics.engines.local import LocalExecutor
+from ctanalytics.lake.lake import Lake
+from ctanalytics.lake.store import Store
+from ctanalytics.settings import Execution, Settings
+from tests.app.spreading import DETECTORS, END, FreshProcess, filled, state, uncommitted
+
+NOW = END + dt.timedelta(hours=1)
+SINCE = END - dt.timedelta(days=1)
+PARTS = 2
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    return filled(tmp_path_factory.mktemp("parts") / "lake")
+
+
+def sizes(store: Store) -> int:
+    return sum(entry.size_bytes for entry in store.entries("tables/events/event_date="))
+
+
+def run(lake: Lake, place: Path, executor: Executor, parts: int) -> tuple[list[Any], Lake]:
+    """Detect in a copy of the lake, whose dates make about so many parts."""
+    shutil.copytree(lake.uri, place)
+    here = Lake.open(place)
+    limit = sizes(here.store) // parts + 1 if parts > 1 else 1 << 40
+    settings = Settings(execution=Execution(part_bytes=limit))
+    found = detect(
+        here, settings=settings, since=SINCE, detectors=DETECTORS, now=NOW, executor=executor
+    )
+    assert [*here.store.list("staging/")] == []
+    return found.anomalies.to_pylist(), here
+
+
+@pytest.fixture(scope="module")
+def whole(lake: Lake, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Any], dict[str, Any]]:
+    rows, here = run(lake, tmp_path_factory.mktemp("whole") / "lake", LocalExecutor(1), 1)
+    assert {row["detector"] for row in rows} >= {"call_rate", "isolation_forest"}
+    return rows, state(here)
+
+
+def test_every_worker_function_runs_in_a_fresh_process_and_changes_nothing(
+    lake: Lake, whole: tuple[list[Any], dict[str, Any]], tmp_path: Path
+) -> None:
+    with FreshProcess() as fresh:
+        rows, here = run(lake, tmp_path / "lake", fresh, PARTS)
+    assert fresh.ran == {"count_part", "peaks_part", "rows_part", "judge_part"}
+    assert fresh.longest < 1 << 20
+    assert rows == whole[0]
+    assert state(here) == whole[1]
+    assert uncommitted(here) == []
