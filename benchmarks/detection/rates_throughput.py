@@ -3,11 +3,13 @@
 python -m benchmarks.detection.rates_throughput [--rows N] [--series N] [--repeats N] [--json]
 python -m benchmarks.detection.rates_throughput --memory [--series 100000] [--days 30]
 
-Every side gets the same minutes (series, minute, calls) in memory and the same two threads, and
-gives for each series and day the largest deviation of five windows: calls of the window against
-what the stretch before it had, logarithm, maximum. Ours also looks up the seasonal expectation,
-tells which looks could page, and the most calls, which the others are spared. pandas is taken from
-build/peers, where `make bench-ingest` puts it; without it that side is left out.
+Every side gets the same minutes (series, minute, calls) in memory, sorted, in a process of its own,
+and gives for each series and day the largest deviation of five windows: calls of the window against
+what the stretch before it had, logarithm, maximum. A row is one minute of a series with a call,
+looked at in all five windows. Ours also looks up the seasonal expectation, tells which looks could
+page, and the most calls, which the others are spared. Reading the minutes is not in the time; the
+time of the clock is the median of the repeats, that of the processors their least. pandas knows one
+thread; it is taken from build/peers, where `make bench-ingest` puts it, or left out.
 
 --memory brings the state of 100,000 series up to date for 30 days and judges the last, and prints
 the most memory that took.
@@ -25,11 +27,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
-
-os.environ.setdefault("POLARS_MAX_THREADS", "2")
 
 import numpy as np
 import polars as pl
@@ -50,9 +50,9 @@ import json, sys, time
 import numpy as np, pandas as pd
 rows = pd.read_parquet(sys.argv[1])
 windows, local, pseudo, repeats = json.loads(sys.argv[2])
-seconds = []
+seconds, cpu = [], []
 for _ in range(repeats):
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
     rows["at"] = pd.to_datetime(rows["minute"], unit="m")
     series = rows.set_index("at").groupby("series")["calls"]
     day = rows["minute"].to_numpy() // 1440
@@ -64,7 +64,9 @@ for _ in range(repeats):
         y = np.log((sums + pseudo) / (before * (window / span) + pseudo))
         found[window] = pd.Series(y).groupby([rows["series"].to_numpy(), day]).max()
     seconds.append(time.perf_counter() - started)
-print(json.dumps({"seconds": seconds, "sum": {w: float(f.sum()) for w, f in found.items()}}))
+    cpu.append(time.process_time() - used)
+told = {window: float(one.sum()) for window, one in found.items()}
+print(json.dumps({"seconds": seconds, "cpu": cpu, "told": told}))
 """
 
 
@@ -79,14 +81,14 @@ def minutes(rows: int, series: int, days: int, seed: int = 1) -> Minutes:
     return Minutes(place // (days * DAY), place % (days * DAY), calls, days)
 
 
-def ours(found: Minutes) -> Callable[[], dict[int, float]]:
+def ours(found: Minutes, threads: int) -> Callable[[], dict[int, float]]:
     """The code that makes the state's peaks."""
     count = int(found.series.max()) + 1
     season = Expected(0, np.full((count, found.days, 24), 0.0))
 
     def run() -> dict[int, float]:
         fresh = Minutes(found.series, found.minute, found.calls, found.days)
-        surge = surge_peaks(fresh, season, 0)[3]
+        surge = surge_peaks(fresh, season, 0, threads=threads)[3]
         return {
             window: float(surge[:, place].sum() * 1e-9)
             for place, window in enumerate(SURGE_WINDOWS)
@@ -95,9 +97,10 @@ def ours(found: Minutes) -> Callable[[], dict[int, float]]:
     return run
 
 
-def polars(found: Minutes) -> Callable[[], dict[int, float]]:
-    """Rolling sums by polars' own means."""
+def polars(found: Minutes, threads: int) -> Callable[[], dict[int, float]]:
+    """Rolling sums by polars' own means, in a process whose POLARS_MAX_THREADS says how many."""
     rows = pl.DataFrame({"series": found.series, "minute": found.minute, "calls": found.calls})
+    assert pl.thread_pool_size() == threads
 
     def run() -> dict[int, float]:
         sums = rows.lazy().with_columns(
@@ -125,38 +128,44 @@ def _deviation(window: int) -> pl.Expr:
     return ((sums + PSEUDO) / (before + PSEUDO)).log()
 
 
-def timed(run: Callable[[], dict[int, float]], repeats: int) -> tuple[list[float], float, Any]:
-    """Seconds of each repeat, CPU seconds of the cheapest, and what came out."""
-    seconds, cpu, told = [], [], None
+SIDES: Final = {"ours": ours, "polars": polars}
+
+
+def timed(side: str, file: str, threads: int, repeats: int) -> dict[str, Any]:
+    """Seconds of each repeat, by the clock and of the processors, and what came out."""
+    rows = pl.read_parquet(file)
+    series, minute, calls = (rows[name].to_numpy() for name in ("series", "minute", "calls"))
+    run = SIDES[side](Minutes(series, minute, calls, _DAYS), threads)
+    seconds, cpu = list[float](), list[float]()
+    told: dict[int, float] = {}
     for _ in range(repeats):
         started, used = time.perf_counter(), time.process_time()
         told = run()
         seconds.append(time.perf_counter() - started)
         cpu.append(time.process_time() - used)
-    return seconds, min(cpu), told
+    return {"seconds": seconds, "cpu": cpu, "told": told}
 
 
-def pandas(found: Minutes, repeats: int) -> tuple[list[float], Any] | None:
-    """The same by pandas, in the environment of the peers; None where there is none."""
-    if not _PEERS.exists():
-        return None
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "rows.parquet"
-        frame = pl.DataFrame({"series": found.series, "minute": found.minute, "calls": found.calls})
-        frame.write_parquet(file)
-        local = {str(window): span for window, span in LOCAL.items()}
-        flags = json.dumps([list(SURGE_WINDOWS), local, PSEUDO, repeats])
-        done = subprocess.run(
-            [str(_PEERS), "-c", _PANDAS, str(file), flags],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+def _run(command: list[str], threads: int) -> dict[str, Any]:
+    environment = os.environ | {"POLARS_MAX_THREADS": str(threads)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
-        print(done.stderr.splitlines()[-1], file=sys.stderr)
-        return None
-    told = json.loads(done.stdout)
-    return told["seconds"], {int(window): value for window, value in told["sum"].items()}
+        raise SystemExit(done.stderr)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def _commands(file: str, repeats: int) -> Iterator[tuple[str, int, list[str]]]:
+    """Side, threads, command."""
+    here = [sys.executable, "-m", "benchmarks.detection.rates_throughput"]
+    for side in SIDES:
+        for threads in (1, THREADS):
+            flags = ["--side", side, "--file", file, "--threads", str(threads)]
+            yield side, threads, [*here, *flags, "--repeats", str(repeats)]
+    if _PEERS.exists():
+        local = {str(window): span for window, span in LOCAL.items()}
+        flags = [file, json.dumps([list(SURGE_WINDOWS), local, PSEUDO, min(repeats, 2)])]
+        yield "pandas", 1, [str(_PEERS), "-c", _PANDAS, *flags]
 
 
 def compare(rows: int, series: int, repeats: int) -> dict[str, Any]:
@@ -164,22 +173,19 @@ def compare(rows: int, series: int, repeats: int) -> dict[str, Any]:
     found = minutes(rows, series, _DAYS)
     count = len(found.series)
     sides: dict[str, dict[str, Any]] = {}
-    wanted = None
-    for name, run in (("ours", ours(found)), ("polars", polars(found))):
-        seconds, cpu, told = timed(run, repeats)
-        wanted = wanted or told
-        sides[name] = {
-            "rows_per_second": round(count / statistics.median(seconds)),
-            "rows_per_cpu_second": round(count / cpu),
-            "agrees": _agree(wanted, told),
-        }
-    by_pandas = pandas(found, min(repeats, 2))
-    if by_pandas is not None:
-        seconds, told = by_pandas
-        sides["pandas"] = {
-            "rows_per_second": round(count / statistics.median(seconds)),
-            "agrees": _agree(wanted, told),
-        }
+    with tempfile.TemporaryDirectory() as folder:
+        file = str(Path(folder) / "rows.parquet")
+        frame = pl.DataFrame({"series": found.series, "minute": found.minute, "calls": found.calls})
+        frame.write_parquet(file)
+        wanted: dict[str, float] = {}
+        for side, threads, command in _commands(file, repeats):
+            told = _run(command, threads)
+            wanted = wanted or told["told"]
+            sides[f"{side}, {threads} thread{'s' * (threads > 1)}"] = {
+                "rows_per_second": round(count / statistics.median(told["seconds"])),
+                "rows_per_cpu_second": round(count / min(told["cpu"])),
+                "agrees": _agree(wanted, told["told"]),
+            }
     return {
         "rows": count,
         "series": series,
@@ -188,8 +194,8 @@ def compare(rows: int, series: int, repeats: int) -> dict[str, Any]:
     }
 
 
-def _agree(one: Any, other: Any) -> bool:
-    return all(abs(one[window] - other[window]) <= 1e-6 * abs(one[window]) + 1e-3 for window in one)
+def _agree(one: dict[str, float], other: dict[str, float]) -> bool:
+    return all(abs(one[key] - other[key]) <= 1e-6 * abs(one[key]) + 1e-3 for key in one)
 
 
 def memory(series: int, days: int) -> dict[str, Any]:
@@ -277,8 +283,14 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
+    parser.add_argument("--file", help=argparse.SUPPRESS)
+    parser.add_argument("--threads", type=int, default=THREADS, help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true")
     flags = parser.parse_args()
+    if flags.side:
+        print(json.dumps(timed(flags.side, flags.file, flags.threads, flags.repeats)))
+        return
     found = (
         memory(flags.series or 100_000, flags.days)
         if flags.memory
@@ -292,7 +304,7 @@ def main() -> None:
             print(f"{name}: {value:,}")
     for name, side in found.get("sides", {}).items():
         told = ", ".join(f"{key} {value:,}" for key, value in side.items())
-        print(f"  {name:8} {told}")
+        print(f"  {name:17} {told}")
 
 
 if __name__ == "__main__":

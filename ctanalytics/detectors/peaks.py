@@ -128,15 +128,15 @@ def peaks(
 
 
 def surge_peaks(
-    minutes: Minutes, expected: Expected, first: int
+    minutes: Minutes, expected: Expected, first: int, *, threads: int = _THREADS
 ) -> tuple[Ints, Ints, Ints, Ints, Ints]:
     """Return series, day, and by window the most calls, the largest y, and the largest of looks that
     could page, of the days from the first on; in units of NANO."""
     if len(minutes.series):
         # Once here, and not by several threads at the same time: it adds up all hours.
         expected.through(minutes.series[:1], minutes.minute[:1])
-    with ThreadPoolExecutor(_THREADS) as threads:
-        parts = list(threads.map(lambda part: _surges(part, expected, first), _chunks(minutes)))
+    with ThreadPoolExecutor(threads) as pool:
+        parts = list(pool.map(lambda part: _surges(part, expected, first), _chunks(minutes)))
     series, day, most, surge, held = (np.concatenate(column) for column in zip(*parts, strict=True))
     return series, day, most, surge, held
 
