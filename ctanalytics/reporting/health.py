@@ -45,6 +45,7 @@ def health(
     voice: Voice,
     span: dict[str, Any],
     *,
+    since: dt.datetime,
     newest: dt.datetime | None,
     now: dt.datetime,
     lake: LakeFacts,
@@ -53,6 +54,7 @@ def health(
 
     Args:
         span: the row of reporting/lake_span.
+        since: of the report; a night that began since then is told of.
     """
     states = engine.run("reporting/file_states").to_pylist()
     ingested = max((row["last_ingested"] for row in states if row["last_ingested"]), default=None)
@@ -75,7 +77,35 @@ def health(
         sentence = voice.say("health.clock")
     else:
         sentence = voice.say("health.sentence", ago=_ago(voice, lag))
-    return Section("health", voice.say("titles.health"), (sentence,), facts=tuple(facts))
+    # Of the night that is at work now, too.
+    soon = now + dt.timedelta(minutes=1)
+    steps = tables.table(engine, tables.RUN_STEPS, voice=voice, since=since, until=soon)
+    return Section(
+        "health",
+        voice.say("titles.health"),
+        (sentence, *_night(voice, steps)),
+        facts=tuple(facts),
+        tables=(steps,) if steps.rows else (),
+    )
+
+
+def _night(voice: Voice, steps: Table) -> list[str]:
+    if not steps.rows:
+        return []
+    began = min(at for row in steps.rows if isinstance(at := row["started_at"], dt.datetime))
+    ill = [
+        voice.word(str(row["step"]))
+        for row in steps.rows
+        if row["state"] in ("part", "failed", "stopped")
+    ]
+    return [
+        voice.say(
+            f"health.night_{'ill' if ill else 'well'}",
+            time=voice.clock(began),
+            zone=voice.zone_name(began),
+            steps=voice.listed(ill),
+        )
+    ]
 
 
 def _ago(voice: Voice, seconds: int) -> str:

@@ -93,7 +93,7 @@ def document(
         *judgement.sections(engine, voice, **days),
         *alerts.sections(engine, voice, since=since, top=top),
         health.set_aside(engine, voice, top=top),
-        health.health(engine, voice, span, newest=newest, now=now, lake=lake),
+        health.health(engine, voice, span, since=since, newest=newest, now=now, lake=lake),
     )
     head = _headline(voice, summary["events"], severities, len(found), told)
     return Document(

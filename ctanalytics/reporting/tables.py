@@ -195,6 +195,17 @@ SET_ASIDE_PLACES = Layout(
     ),
 )
 
+RUN_STEPS = Layout(
+    "run_steps",
+    (
+        Field("step", "word"),
+        Field("state", "word"),
+        Field("started_at", "time"),
+        Field("seconds", "rate"),
+        Field("error", "text"),
+    ),
+)
+
 FIRST_SEEN = Layout(
     "first_seen",
     (

@@ -159,6 +159,12 @@ def test_a_step_that_fails_stops_no_other_and_is_told(home: Home, server: Server
     errors = {row["step"]: row["error"] for row in home.runs() if row["error"]}
     assert "none" in errors["ingest"]
     assert "sns" in errors["emit"]
+    page = json.loads((home.place / "reports" / "2026-03-01" / "report.json").read_text())
+    health = page["sections"]["health"]
+    done = {row["step"]: row["state"] for row in health["tables"]["run_steps"]["rows"]}
+    before = {step: state for step, state in states(result).items() if step != "care"}
+    assert done == before | {"report": "running"}
+    assert health["sentences"][1].endswith("did not go well: emit and ingest.")
     text = (home.place / "reports" / "2026-03-01" / "report.txt").read_text("ascii")
     assert "Run: ingest part: " in text
     assert "Run: emit failed: " in text
