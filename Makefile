@@ -81,9 +81,9 @@ bench-paint: demo ## Measure how soon a report and the pages of serve are seen i
 late-delivery: setup ## Follow a bucket for 3 simulated days of late, doubled, reordered files
 	$(BIN)/python benchmarks/late_delivery.py
 
-test-spark: setup ## Views on Spark, and ingest on a cluster that loses workers (Java 17)
+test-spark: setup ## Views on Spark, ingest and detect on a cluster that loses workers (Java 17)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[spark]'
-	$(BIN)/python -m pytest tests/spark/views.py tests/spark/on_cluster.py
+	$(BIN)/python -m pytest tests/spark/views.py tests/spark/on_cluster.py tests/spark/detect_on_cluster.py
 
 fuzz: setup ## Fuzz every parser for six minutes each (an hour and more in all)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fuzz]'

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ctanalytics.engines.executor import LOCAL, Executor, chosen
 from ctanalytics.errors import UsageError
 from ctanalytics.integrity import cell as cells
 from ctanalytics.integrity import trails
@@ -102,6 +103,7 @@ def validate(
     report: Report | None = None,
     now: dt.datetime | None = None,
     workers: int = 16,
+    executor: Executor | None = None,
 ) -> ValidateResult:
     """Check the digests and log files of a trail, of all accounts and regions that are there.
 
@@ -119,6 +121,8 @@ def validate(
         save_keys: a file to write the public keys to that CloudTrail gave.
         report: is told every row as it comes.
         workers: files that are read at a time.
+        executor: validates accounts and regions elsewhere; else the one that the settings name,
+            where it is not the local one: what mostly waits for files, threads do best.
 
     Raises:
         UsageError: an argument is wrong.
@@ -163,7 +167,7 @@ def validate(
             original=original,
             journal=journal,
         )
-        for row in _rows(job, found):
+        for row in _told(stack, job, found, executor, str(source), settings, workers, kept.lake):
             tally.add(row)
             kept.add(row)
             if report:
@@ -289,6 +293,29 @@ def _save(path: Path, keys: AwsKeys) -> None:
             where=str(path),
             mend="name another file with --save-keys",
         ) from error
+
+
+def _told(
+    stack: ExitStack,
+    job: Job,
+    found: Sequence[Cell],
+    executor: Executor | None,
+    source: str,
+    settings: Settings,
+    workers: int,
+    lake: Lake | None,
+) -> Iterator[Checked]:
+    """Rows of all cells in the order of the cells, by threads here or by an executor."""
+    if executor is None:
+        if settings.execution.executor == LOCAL:
+            return _rows(job, found)
+        executor = stack.enter_context(chosen(settings.execution))
+    # Loaded only where it is of use: a plain check need not pay for Arrow.
+    from ctanalytics.app import validate_spread
+
+    return validate_spread.rows(
+        job, found, executor, source=source, aws=settings.source_aws, workers=workers, lake=lake
+    )
 
 
 def _rows(job: Job, found: Sequence[Cell]) -> Iterator[Checked]:

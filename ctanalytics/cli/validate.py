@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ctanalytics.cli import console
+from ctanalytics.cli.executor import ExecutorFlag, MasterFlag, flags
 from ctanalytics.cli.times import moment
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ def validate(
         Path | None,
         typer.Option(help="Write the public keys that AWS gave to this file, for a check offline."),
     ] = None,
+    executor: ExecutorFlag = None,
+    master: MasterFlag = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Name the valid files too.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -73,7 +76,7 @@ def validate(
     """
     from ctanalytics.app.validate import validate as run
 
-    settings = console.settings_from({"lake": lake})
+    settings = console.settings_from({"lake": lake, **flags(executor, master)})
     told: list[Checked] = []
     result = run(
         source,

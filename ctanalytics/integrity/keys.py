@@ -98,6 +98,7 @@ class AwsKeys:
     _known: dict[str, tuple[dt.datetime, dt.datetime, tuple[form.PublicKey, ...]]] = field(
         default_factory=dict
     )
+    _told: list[form.PublicKey] = field(default_factory=list)
     _asking: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def candidates(
@@ -115,7 +116,12 @@ class AwsKeys:
 
     def seen(self) -> tuple[form.PublicKey, ...]:
         """All keys that were asked for so far, to be kept for a check without AWS."""
-        return tuple(key for _, _, keys in self._known.values() for key in keys)
+        return (*(key for _, _, keys in self._known.values() for key in keys), *self._told)
+
+    def remember(self, keys: Iterable[form.PublicKey]) -> None:
+        """Take note of keys that workers have asked for, each once."""
+        known = {(key.region, key.fingerprint) for key in self.seen()}
+        self._told += [key for key in keys if (key.region, key.fingerprint) not in known]
 
     def _ask(self, region: str, begin: dt.datetime, end: dt.datetime) -> tuple[form.PublicKey, ...]:
         with aws_errors(f"cloudtrail:ListPublicKeys in {region}", SOURCE):

@@ -20,6 +20,7 @@ from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.layout import DERIVED
 from tests.detectors.organization import DAYS, START, background, calls, minute
 
+DAY = dt.timedelta(days=1)
 END = START + dt.timedelta(days=DAYS)
 DETECTORS = ("call_rate", "isolation_forest", "novelty")
 """By these every function runs that works for a detector elsewhere."""

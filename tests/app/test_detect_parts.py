@@ -15,10 +15,10 @@ from ctanalytics.engines.local import LocalExecutor
 from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.store import Store
 from ctanalytics.settings import Execution, Settings
-from tests.app.spreading import DETECTORS, END, FreshProcess, filled, state, uncommitted
+from tests.app.spreading import DAY, DETECTORS, END, FreshProcess, filled, state, uncommitted
 
 NOW = END + dt.timedelta(hours=1)
-SINCE = END - dt.timedelta(days=1)
+SINCE = END - DAY
 PARTS = 2
 
 

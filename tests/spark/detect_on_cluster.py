@@ -1,0 +1,184 @@
+"""Detect, backtest and validate on a real cluster that loses workers: what they tell is what one
+machine tells.
+
+Run by `make test-spark`, which installs Spark; it needs Java 17.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ctanalytics.app.backtest import backtest
+from ctanalytics.app.detect import detect
+from ctanalytics.app.lake.check import check
+from ctanalytics.app.lake.vacuum import vacuum
+from ctanalytics.engines.local import LocalExecutor
+from ctanalytics.lake.lake import Lake
+from tests.app.ingesting import contents, leftovers
+from tests.app.spreading import DAY, END, filled, state, uncommitted
+from tests.integrity.trail import Trail
+from tests.spark.cluster import ROOT, Cluster, cluster
+from tests.spark.on_cluster import DRIVERS, command, no_driver_outlives_its_test
+
+__all__ = ["no_driver_outlives_its_test"]
+
+SINCE = f"{END - DAY:%Y-%m-%d}"
+RATES = ("--detector", "call_rate")
+PART_BYTES = "CTANALYTICS_EXECUTION_PART_BYTES"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    return filled(tmp_path_factory.mktemp("made") / "lake")
+
+
+@pytest.fixture(scope="module")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with cluster(tmp_path_factory.mktemp("cluster")) as running:
+        yield running
+
+
+def copied(made: Lake, place: Path) -> Path:
+    shutil.copytree(made.uri, place / "lake")
+    return place / "lake"
+
+
+def told(lake: Path) -> Counter[str]:
+    """The anomalies of a lake, but for when they were told."""
+    return contents(lake, ["anomalies"], but=("detected_at",))["anomalies"]
+
+
+@pytest.fixture(scope="module")
+def wanted(made: Lake, tmp_path_factory: pytest.TempPathFactory) -> tuple[Counter[str], Any]:
+    """What one process finds, and the state that it leaves."""
+    lake = copied(made, tmp_path_factory.mktemp("local"))
+    detect(str(lake), since=END - DAY, executor=LocalExecutor(1))
+    return told(lake), state(Lake.open(lake))
+
+
+def start(spark: Cluster, parts: int, made: Lake, *words: str) -> subprocess.Popen[str]:
+    """Begin a command on the cluster, whose dates make about so many parts."""
+    size = sum(entry.size_bytes for entry in made.store.entries("tables/events/event_date="))
+    driver = subprocess.Popen(
+        command(*words, "--json", "--executor", "spark", "--master", spark.master),
+        env={**spark.environment, PART_BYTES: str(size // parts + 1)}, cwd=ROOT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    DRIVERS.append(driver)
+    return driver
+
+
+def finish(process: subprocess.Popen[str], codes: Sequence[int] = (0,)) -> Any:
+    out, err = process.communicate(timeout=400)
+    assert process.returncode in codes, err[-3000:]
+    return json.loads(out)
+
+
+def detecting(spark: Cluster, made: Lake, lake: Path) -> subprocess.Popen[str]:
+    """Begin a detect of many small parts."""
+    return start(spark, 12, made, "detect", "--lake", str(lake), "--since", SINCE, *RATES)
+
+
+def wait_for_state(lake: Path, process: subprocess.Popen[str]) -> None:
+    """Wait until workers have written some state, and the detect still runs."""
+    until = time.monotonic() + 300
+    while time.monotonic() < until and process.poll() is None:
+        if any(lake.glob("tables/series_minute/event_date=*/*.parquet")):
+            return
+        time.sleep(0.005)
+    raise AssertionError("the detect was over before anything could be killed")
+
+
+def test_a_cluster_finds_what_one_machine_finds(
+    spark: Cluster, made: Lake, wanted: tuple[Counter[str], Any], tmp_path: Path
+) -> None:
+    lake = copied(made, tmp_path)
+    finish(start(spark, 2, made, "detect", "--lake", str(lake), "--since", SINCE))
+    assert told(lake) == wanted[0]
+    assert state(Lake.open(lake)) == wanted[1]
+    assert leftovers(lake) == []
+
+
+def test_a_cluster_lives_through_the_past_that_one_machine_does(
+    spark: Cluster, made: Lake, tmp_path: Path
+) -> None:
+    lake = copied(made, tmp_path)
+    words = ("backtest", "--lake", str(lake), "--since", SINCE, *RATES)
+    found = finish(start(spark, 2, made, *words))
+    here = backtest(made.uri, since=END - DAY, detectors=["call_rate"])
+    assert [row["anomaly_id"] for row in found["alarms"]] == [
+        row["anomaly_id"] for row in here.alarms
+    ]
+    assert [row["score"] for row in found["alarms"]] == [row["score"] for row in here.alarms]
+    assert found["alarms"]
+    assert leftovers(lake) == [] and uncommitted(Lake.open(lake)) == []
+
+
+def test_a_cluster_validates_as_one_machine_does(
+    spark: Cluster, made: Lake, tmp_path: Path
+) -> None:
+    trail = Trail()
+    Trail(account="444455556666").write(tmp_path / "trail")
+    folder = trail.write(tmp_path / "trail")
+    Path(folder, trail.logs[1][0]).unlink()
+    found = finish(start(spark, 1, made, "validate", str(folder)), codes=(3,))
+    assert found["log_files"] == {"missing": 1, "valid": 23}
+    assert found["chains"] == 2
+
+
+@pytest.mark.parametrize("victim", ["worker", "executor"])
+def test_what_the_cluster_loses_of_a_detect_is_done_again(
+    victim: str, spark: Cluster, made: Lake, rates: tuple[Counter[str], Any], tmp_path: Path
+) -> None:
+    lake = copied(made, tmp_path)
+    process = detecting(spark, made, lake)
+    wait_for_state(lake, process)
+    if victim == "worker":
+        spark.kill_worker("worker-2")
+    else:
+        spark.kill_executor()
+    try:
+        finish(process)
+    finally:
+        if victim == "worker":
+            spark.start_worker("worker-2")
+    assert told(lake) == rates[0]
+    assert state(Lake.open(lake)) == rates[1]
+    assert leftovers(lake) == []
+
+
+def test_a_driver_that_is_killed_in_mid_detect_commits_no_half_of_it(
+    spark: Cluster, made: Lake, rates: tuple[Counter[str], Any], tmp_path: Path
+) -> None:
+    lake = copied(made, tmp_path)
+    process = detecting(spark, made, lake)
+    wait_for_state(lake, process)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert told(lake) == Counter() and state(Lake.open(lake)) == {}
+    assert uncommitted(Lake.open(lake))
+    finish(detecting(spark, made, lake))
+    assert told(lake) == rates[0]
+    assert state(Lake.open(lake)) == rates[1]
+    vacuum(str(lake), retention_hours=0, force=True)  # nobody is at work
+    assert uncommitted(Lake.open(lake)) == [] and leftovers(lake) == []
+    assert check(str(lake), deep=True).flaws == []
+
+
+@pytest.fixture(scope="module")
+def rates(made: Lake, tmp_path_factory: pytest.TempPathFactory) -> tuple[Counter[str], Any]:
+    """As `wanted`, of rates of calls alone."""
+    lake = copied(made, tmp_path_factory.mktemp("rates"))
+    detect(str(lake), since=END - DAY, detectors=["call_rate"], executor=LocalExecutor(1))
+    return told(lake), state(Lake.open(lake))
