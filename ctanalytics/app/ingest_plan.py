@@ -20,7 +20,7 @@ from ctanalytics.lake import forgotten, plans, replacing, staging, treatment
 from ctanalytics.lake import ledger as ledgers
 from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.layout import PARTITION, TABLES
-from ctanalytics.lake.merge import merge, write
+from ctanalytics.lake.merge import merge, shares, write
 from ctanalytics.records import object_key, schema
 from ctanalytics.settings import Ingest, Settings
 
@@ -163,29 +163,33 @@ def _merge_parts(
     if names:
         replacing.save(lake.store, names, replaced)
     staged: dict[tuple[str, str | None], list[dict[str, Any]]] = {}
-    rows: dict[tuple[str, str | None], int] = {}
+    sizes: dict[tuple[str, str | None], int] = {}
     for result in done:
         for manifest in result["staged"]:
             place = (manifest["table"], manifest["date"])
             staged.setdefault(place, []).append(manifest)
-            rows[place] = rows.get(place, 0) + manifest["rows"]
+            sizes[place] = sizes.get(place, 0) + manifest["bytes"]
     dates = sorted({date for _, date in staged if date})
     existing = {name: _existing(lake, name, dates) for name in {table for table, _ in staged}}
     existing["event_conflicts"] = _existing(lake, "event_conflicts", dates)
     spec = lake.store.spec()
     # The largest first: then all workers end at about the same time.
-    for table, date in sorted(staged, key=lambda place: (-rows[place], str(place))):
-        yield {
-            "store": spec,
-            "plan_id": plan_id,
-            "table": table,
-            "date": date,
-            "staged": staged[table, date],
-            "merge_bytes": limits.merge_bytes,
-            "replaced": None if table in spared else names,
-            "existing": existing[table].get(date, []),
-            "conflicts": existing["event_conflicts"].get(date, []) if date else [],
-        }
+    for place in sorted(staged, key=lambda place: (-sizes[place], str(place))):
+        table, date = place
+        count = shares(table, sizes[place], limits.merge_bytes)
+        for number in range(count):
+            yield {
+                "store": spec,
+                "plan_id": plan_id,
+                "table": table,
+                "date": date,
+                "staged": staged[place],
+                "merge_bytes": limits.merge_bytes,
+                "share": (number, count),
+                "replaced": None if table in spared else names,
+                "existing": existing[table].get(date, []),
+                "conflicts": existing["event_conflicts"].get(date, []) if date else [],
+            }
 
 
 def _replaced(plan: plans.Plan, lake: Lake, done: list[dict[str, Any]]) -> frozenset[str]:

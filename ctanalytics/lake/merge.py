@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -40,6 +42,7 @@ For all columns they would cost 0.5 us a row."""
 _DICTIONARY_BYTES: Final = 16 * 1024 * 1024
 """Largest dictionary of a column in a row group; with Parquet's usual 1 MiB, userIdentity goes
 plain after some 8,000 rows, and a file is 10 % larger."""
+_DIGITS: Final = tuple("0123456789abcdef")
 _SLACK: Final = dt.timedelta(seconds=1)
 
 
@@ -51,14 +54,15 @@ def merge(part: dict[str, Any]) -> dict[str, Any]:
             `staging.stage`, in the order of their objects), existing and conflicts (files of the
             same date that the lake has: path, since and until of their event times or None),
             merge_bytes (of staged rows that are merged into one file), replaced (where the names
-            of objects are whose older rows go, or None).
+            of objects are whose older rows go, or None), share (which of how many: see
+            `shares`).
 
     Returns:
         adds (by table: what `Lake.commit_plan` takes), rows (by table), duplicates, repeats (a
         staged file of the objects that duplicates came from, or None).
     """
     merged = _Merged(dict(part, existing=list(part["existing"]), conflicts=list(part["conflicts"])))
-    for paths in _groups(part["staged"], part["merge_bytes"]):
+    for paths in _groups(part["staged"], part["merge_bytes"] * part["share"][1]):
         merged.take(paths)
     return {
         "adds": merged.adds,
@@ -66,6 +70,37 @@ def merge(part: dict[str, Any]) -> dict[str, Any]:
         "duplicates": merged.duplicates,
         "repeats": merged.stage_repeats(),
     }
+
+
+def shares(table: str, size: int, merge_bytes: int) -> int:
+    """Tell in how many shares the rows of one date are merged, each by a task of its own.
+
+    A share has the events whose ids begin with some of the sixteen digits: copies of one event are
+    in the same share. So a plan of a live trail, all of one date, keeps more than one worker busy.
+
+    Args:
+        size: bytes of the staged rows.
+    """
+    if table != "events":
+        return 1
+    wanted = max(1, math.ceil(size / merge_bytes))
+    return min(1 << (wanted - 1).bit_length(), len(_DIGITS))
+
+
+def _read(store: Store, paths: list[str], table: str, share: tuple[int, int]) -> pa.Table:
+    """Staged rows of a share, in the order of the paths."""
+    number, count = share
+    columns = TABLES[table].file_schema()
+    if count == 1:
+        return staging.read(store, paths, columns)
+    # File by file: in a bucket's lake they are copies in memory, and all of them are too much.
+    parts = []
+    for path in paths:
+        rows = staging.read(store, [path], columns)
+        begins = pc.utf8_slice_codeunits(rows["event_id"].cast(pa.string()), 0, 1)
+        digits = pc.fill_null(pc.index_in(begins, pa.array(_DIGITS)), 0).to_numpy()
+        parts.append(rows.take(pa.array(np.flatnonzero(digits % count == number))))
+    return pa.concat_tables(parts).unify_dictionaries()
 
 
 def _groups(staged: list[dict[str, Any]], limit: int) -> Iterator[list[str]]:
@@ -95,7 +130,7 @@ class _Merged:
     def take(self, paths: list[str]) -> None:
         """Make a file of some staged rows, without those that the lake or a file before has."""
         store, table = store_from(self.part["store"]), self.part["table"]
-        rows = staging.read(store, paths, TABLES[table].file_schema())
+        rows = _read(store, paths, table, self.part["share"])
         if not (TABLES[table].partitioned or TABLES[table].keyed):
             self._write(store, table, rows, None)
             return

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import random
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 
 from ctanalytics.lake import staging
 from ctanalytics.lake.layout import TABLES, table_path
-from ctanalytics.lake.merge import merge, write
+from ctanalytics.lake.merge import merge, shares, write
 from ctanalytics.lake.store import Store, open_store
 from ctanalytics.records import schema
 from ctanalytics.settings import LakeAws
@@ -50,6 +52,7 @@ def part(store: Store, staged: list[Any], **more: Any) -> dict[str, Any]:
         "date": date,
         "staged": staged,
         "merge_bytes": 1 << 30,
+        "share": (0, 1),
         "replaced": None,
         "existing": [],
         "conflicts": [],
@@ -229,6 +232,43 @@ def test_rows_that_exceed_the_memory_become_several_files_and_none_comes_twice(
     assert [[one["event_id"] for one in rows] for rows in found] == [["a", "b"], ["c"]]
     assert result["rows"] == {"events": 3, "event_conflicts": 1}
     assert result["duplicates"] == 2
+
+
+def test_shares_of_a_date_make_together_what_one_merge_makes(store: Store) -> None:
+    count, draw = 4, random.Random(4)
+    ids = [f"{draw.getrandbits(32):08x}" for _ in range(60)] + ["", "Zed", "ABC"]
+    staged = []
+    for number in range(4):
+        rows = [
+            row(one, seconds=draw.randrange(5), record_sha256=f"{draw.randrange(4):064x}")
+            for one in draw.choices(ids, k=50)
+        ]
+        staged += stage(store, *rows, name=str(number))
+    (older,) = merge(part(store, stage(store, *map(row, ids[:20]), name="old")))["adds"]["events"]
+    whole = merge(part(store, staged, existing=[known(older)]))
+    shared = [
+        merge(part(store, staged, existing=[known(older)], share=(number, count)))
+        for number in range(count)
+    ]
+    assert whole["duplicates"] == sum(each["duplicates"] for each in shared) > 0
+    for table in ("events", "event_conflicts"):
+        files = [
+            [add for each in found for add in each["adds"].get(table, [])]
+            for found in ([whole], shared)
+        ]
+        one, other = (
+            Counter(str(each) for add in adds for each in read(store, table, add)) for adds in files
+        )
+        assert one == other
+        assert one.total() == sum(each["rows"].get(table, 0) for each in shared) > 0
+
+
+@pytest.mark.parametrize(
+    ("size", "count"), [(0, 1), (100, 1), (101, 2), (201, 4), (400, 4), (900, 16), (10_000, 16)]
+)
+def test_a_date_is_cut_by_what_one_merge_may_hold(size: int, count: int) -> None:
+    assert shares("events", size, 100) == count
+    assert shares("aws_insights", size, 100) == 1
 
 
 def test_long_rows_make_short_row_groups(store: Store) -> None:
