@@ -84,7 +84,7 @@ def measure(
         env=os.environ | {"PYTHONPATH": _python_path()},
         preexec_fn=lambda: os.sched_setaffinity(0, cores),
     )
-    with _Watch(process.pid) if memory else contextlib.nullcontext() as watch:
+    with Watch(process.pid) if memory else contextlib.nullcontext() as watch:
         assert process.stdout is not None
         said = process.stdout.read()
         process.stdout.close()
@@ -121,7 +121,7 @@ def _python_path() -> str:
     return os.pathsep.join(filter(None, (str(BENCHMARKS), os.environ.get("PYTHONPATH"))))
 
 
-class _Watch:
+class Watch:
     """Looks up the memory of a process tree until left."""
 
     def __init__(self, pid: int) -> None:
@@ -130,7 +130,7 @@ class _Watch:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
-    def __enter__(self) -> _Watch:
+    def __enter__(self) -> Watch:
         self._thread.start()
         return self
 
