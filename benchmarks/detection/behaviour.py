@@ -1,8 +1,7 @@
-"""Compares scores of principal-days on simulated events with labelled attacks, and times ours.
+"""Compares scores of principal-days on simulated events with labelled attacks.
 
 python -m benchmarks.detection.behaviour                      5 seeds, 400 principals
 python -m benchmarks.detection.behaviour --logs DIR           also real attack logs (a file a technique)
-python -m benchmarks.detection.behaviour --speed 12           also 12 copies of a seed: how long, how much memory
 
 PyOD's detectors run in an environment of their own (`make bench-behaviour` makes it).
 """
@@ -12,11 +11,8 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
-import resource
 import subprocess
-import sys
 import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -34,7 +30,6 @@ from sklearn.metrics import average_precision_score
 from benchmarks.detection.behaviour_logs import inject
 from benchmarks.detection.behaviour_simulation import DAYS, KINDS, START, TEST_DAYS, World, simulate
 from ctanalytics.detectors import behaviour_features as features
-from ctanalytics.detectors import behaviour_forest
 from ctanalytics.detectors.behaviour_features import Frame
 from ctanalytics.detectors.behaviour_surprise import Verdicts, judge
 from ctanalytics.engines.duckdb import Engine, TableFiles
@@ -59,22 +54,21 @@ class Scored:
     labels: npt.NDArray[np.str_]
 
 
-def lake(world: pa.Table, home: Path, copies: int = 1) -> Engine:
-    """An engine over events in one file a day; copies have principals of their own."""
+def lake(world: pa.Table, home: Path) -> Engine:
+    """An engine over events in one file a day."""
     files = []
     for day in range(DAYS):
         date = (START + dt.timedelta(days=day)).date()
         part = world.filter(pc.equal(world["event_date"], pa.scalar(date)))
-        part = part.drop_columns(["event_date"])
         folder = home / f"event_date={date}"
         folder.mkdir(parents=True, exist_ok=True)
-        for copy in range(copies):
-            named = part
-            for name in ("principal_arn", "actor") if copy else ():
-                own = pc.binary_join_element_wise(part[name], str(copy), "-")
-                named = named.set_column(named.schema.get_field_index(name), name, own)
-            files.append(str(folder / f"{copy}.parquet"))
-            pq.write_table(named, files[-1], row_group_size=50_000)
+        files.append(str(folder / "0.parquet"))
+        pq.write_table(part.drop_columns(["event_date"]), files[-1], row_group_size=50_000)
+    return engine_over(files)
+
+
+def engine_over(files: list[str]) -> Engine:
+    """An engine on two cores, whose events lie in files of hive folders."""
     tables = {name: TableFiles(spec.schema, (), spec.partition) for name, spec in TABLES.items()}
     tables["events"] = TableFiles(EVENTS, files, "event_date")
     engine = Engine(tables, threads=2)
@@ -215,38 +209,6 @@ def surfaced(principals: int, logs: Path) -> Iterator[tuple[str, int, int]]:
         yield technique, rank, len(keys)
 
 
-def speed(principals: int, copies: int) -> None:
-    """Time features and scores over copies of one seed, and the forest on a million rows."""
-    world = simulate(1, principals, per_kind=0).events
-    with tempfile.TemporaryDirectory() as home, lake(world, Path(home), copies) as engine:
-        count = world.num_rows * copies
-        del world
-        started = time.monotonic()
-        frame = frame_of(engine)
-        read = time.monotonic() - started
-    started = time.monotonic()
-    found = judge(frame, TEST[-1], SEED)
-    judged = time.monotonic() - started
-    if found is None:
-        sys.exit("nobody was judged")
-    started = time.monotonic()
-    rows = np.flatnonzero(frame.day >= 0)
-    found.model.opinions(frame, found.peers, rows)
-    scored = time.monotonic() - started
-    print(
-        f"{count:,} events, {len(rows):,} principal-days: features {read:.1f} s, model of a day "
-        f"{judged:.1f} s, all scored {scored:.1f} s"
-    )
-    random = np.random.default_rng(0)
-    many = random.exponential(1.0, (1_000_000, 9)).astype(np.float32)
-    forest = behaviour_forest.grow(many[:20_000], SEED)
-    started = time.monotonic()
-    forest.scores(many)
-    print(f"forest on 1,000,000 x 9: {time.monotonic() - started:.1f} s")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
-    print(f"peak memory of the process: {peak:.1f} GiB")
-
-
 def main() -> None:
     """Run what is asked for and print it."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -254,7 +216,6 @@ def main() -> None:
     parser.add_argument("--principals", type=int, default=400)
     parser.add_argument("--peers-python", default="build/peers/bin/python", help="which has pyod")
     parser.add_argument("--logs", type=Path, help="a folder of log files, each of one technique")
-    parser.add_argument("--speed", type=int, default=0, help="copies of a seed to time")
     asked = parser.parse_args()
     peers = asked.peers_python if Path(asked.peers_python).exists() else None
     by_name: dict[str, list[Scored]] = defaultdict(list)
@@ -277,8 +238,6 @@ def main() -> None:
         for technique, rank, count in ranks:
             print(f"| {technique} | {rank} of {count} |")
         print(f"in the top 10: {sum(1 <= rank <= 10 for _, rank, _ in ranks)} of {len(ranks)}")
-    if asked.speed:
-        speed(asked.principals, asked.speed)
 
 
 def _print(by_name: dict[str, list[Scored]], slow: Sequence[tuple[int, int]]) -> None:
