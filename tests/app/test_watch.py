@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from ctanalytics.app.nightly.run import WORK, nightly
 from ctanalytics.app.watch import WatchRound, watch
@@ -19,6 +20,8 @@ from ctanalytics.errors import UsageError
 from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.lease import Lease
 from ctanalytics.settings import Emit, Ingest, Rules, Settings, Watch
+from tests.aws_server import aws_server
+from tests.emitters.test_cloudwatch import NAMESPACE, sums
 from tests.logs import key, record, write
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
@@ -107,21 +110,33 @@ def test_each_round_finds_what_is_new_or_came_late_and_an_incident_is_told_once(
     assert list(Lake(world.settings.lake).store.list("leases/")) == []
 
 
-def test_a_step_that_fails_is_tried_again_by_the_next_round(tmp_path: Path) -> None:
+def test_a_step_that_fails_is_told_and_tried_again_by_the_next_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = World(tmp_path)
+    told = [f"file:{world.alerts}", f"cloudwatch:{NAMESPACE}"]
+    world.settings = structs.replace(world.settings, emit=Emit(targets=told, min_severity="info"))
+    succeeded = []
+
+    def count() -> None:
+        succeeded.append(sums(server, "RunSucceeded")[()])
 
     def lose() -> None:
         shutil.move(world.logs, tmp_path / "elsewhere")
 
     def find() -> None:
+        count()
         shutil.move(tmp_path / "elsewhere", world.logs)
         world.happen(1, hours_ago=1)
 
-    failed, mended = world.rounds(lose, find)
+    with aws_server(monkeypatch) as server:
+        failed, mended = world.rounds(lose, find)
+        count()
     assert (failed.state, failed.steps[0].state) == ("part", "failed")
     assert "logs" in str(failed.steps[0].error)
     assert mended.state == "done"
     assert world.told() == ["dora"]
+    assert succeeded == [0, 1]  # an alarm on it hears of the round that failed
 
 
 def test_a_round_leaves_the_work_to_a_night_that_is_at_it(tmp_path: Path) -> None:
