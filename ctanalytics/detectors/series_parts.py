@@ -63,7 +63,7 @@ class SpreadState(series_state.State):
         self, kind: str, days: Days, stale: Sequence[int], inputs: Mapping[int, str]
     ) -> None:
         axis, store = days.axis, self.spread.store
-        blocks = list(series_state.blocks(stale))
+        blocks = list(series_state.blocks(stale, days.keys.count))
         is_much = len(blocks) > 1 and self.spread.parts([axis.date(day) for day in stale])
         if store is None or not is_much:
             super()._raise_whole(kind, days, stale, inputs)

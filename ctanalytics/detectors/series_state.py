@@ -55,7 +55,8 @@ _VERSION: Final = 1
 """Of the formulas: other ones make all days anew."""
 
 BLOCK_DAYS: Final = 7
-"""Days whose minutes are in memory at once."""
+"""Days whose minutes are in memory at once, at the most."""
+_BLOCK_SERIES_DAYS: Final = 200_000
 _BY_PRINCIPAL: Final = "_by_principal"
 
 
@@ -160,7 +161,7 @@ class State:
         self, kind: str, days: Days, wanted: Sequence[int]
     ) -> Iterator[tuple[int, pa.Table]]:
         expecting = Expecting(days.past)
-        for first, after in blocks(wanted):
+        for first, after in blocks(wanted, days.keys.count):
             yield from peaks_of(self.derived.read, kind, days, expecting, first, after, self.until)
 
     def _inputs(self, kind: str, axis: Axis, day: int) -> str:
@@ -300,11 +301,12 @@ def _runs(dates: Sequence[dt.date]) -> Iterator[tuple[dt.date, dt.date]]:
         yield first, last
 
 
-def blocks(days: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Runs of days, of a bounded length: first, and the day after the last."""
+def blocks(days: Sequence[int], series: int) -> Iterator[tuple[int, int]]:
+    """Runs of days, the shorter the more series there are: first, and the day after the last."""
+    most = min(max(_BLOCK_SERIES_DAYS // max(series, 1), 1), BLOCK_DAYS)
     start = end = None
     for day in sorted(days):
-        if start is not None and (day != end or day - start >= BLOCK_DAYS):
+        if start is not None and (day != end or day - start >= most):
             yield start, end or start
             start = None
         start, end = day if start is None else start, day + 1
