@@ -11,8 +11,8 @@ page, and the most calls, which the others are spared. Reading the minutes is no
 time of the clock is the median of the repeats, that of the processors their least. pandas knows one
 thread; it is taken from build/peers, where `make bench-ingest` puts it, or left out.
 
---memory brings the state of 100,000 series up to date for 30 days and judges the last, and prints
-the most memory that took.
+--memory brings the state of 100,000 series up to date for 30 days and judges the last by call_rate,
+and prints the most memory that took; the lake with their minutes is made by another process.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
+import multiprocessing
 import os
 import resource
 import statistics
@@ -34,9 +35,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from ctanalytics.detectors import surges
 from ctanalytics.detectors.expectation import Expected
-from ctanalytics.detectors.history import AXIS_DAYS, load
 from ctanalytics.detectors.peaks import LOCAL, PSEUDO, surge_peaks
 from ctanalytics.detectors.series import DAY, SURGE_WINDOWS, Minutes
 
@@ -67,6 +66,13 @@ for _ in range(repeats):
     cpu.append(time.process_time() - used)
 told = {window: float(one.sum()) for window, one in found.items()}
 print(json.dumps({"seconds": seconds, "cpu": cpu, "told": told}))
+"""
+
+
+_COUNT: Final = """
+select count(*) as rows
+from lake.series_minute
+where kind = 'writes'
 """
 
 
@@ -199,50 +205,53 @@ def _agree(one: dict[str, float], other: dict[str, float]) -> bool:
 
 
 def memory(series: int, days: int) -> dict[str, Any]:
-    """Make the state of many series in a lake, judge a day, and tell the most memory it took."""
+    """Make the state of many series in a lake, judge a day by `call_rate`, and tell the most memory
+    it took. The lake is made in another process."""
     from ctanalytics.detectors.base import Context, Window
+    from ctanalytics.detectors.call_rate import call_rate
     from ctanalytics.engines.local import LocalExecutor
-    from ctanalytics.lake.derived import Derived, hash_of
+    from ctanalytics.lake.derived import Derived
     from ctanalytics.lake.lake import Lake
     from ctanalytics.settings import Detect
 
     with tempfile.TemporaryDirectory() as folder:
-        lake = Lake.create(str(Path(folder) / "lake"))
-        rows = _counted(lake, series, days, hash_of)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        started = time.perf_counter()
+        place = str(Path(folder) / "lake")
+        maker = multiprocessing.get_context("spawn").Process(
+            target=counted_lake, args=(place, series, days)
+        )
+        maker.start()
+        maker.join()
+        lake = Lake.open(place)
+        started, used = time.perf_counter(), time.process_time()
         with lake.engine(threads=THREADS) as engine:
             until = _START + dt.timedelta(days=days)
             context = Context(engine, LocalExecutor(1), Detect(), until, derived=Derived.open(lake))
-            history = load(context, Window(until - dt.timedelta(days=1), until), "writes")
-            judged = surges.judge(history)
-            found = surges.find(judged, 4.0)
-            manifests = context.derived.take()
+            found = call_rate(context, Window(until - dt.timedelta(days=1), until))
+            (rows,) = engine.sql(_COUNT)["rows"].to_pylist()
         return {
-            "series": history.count,
+            "series": series,
             "days": days,
             "rows": rows,
-            "surges": len(found),
-            "files": len(manifests),
+            "anomalies": found.anomalies.num_rows,
+            "files": len(found.state),
             "seconds": round(time.perf_counter() - started, 1),
+            "cpu_seconds": round(time.process_time() - used, 1),
             "most_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-            "most_mib_before": round(before / 1024),
-            "axis_days": AXIS_DAYS,
         }
 
 
-def _counted(lake: Any, series: int, days: int, hash_of: Callable[..., str]) -> int:
-    """Put minutes into a lake as if they were counted from events that have expired since."""
+def counted_lake(place: str, series: int, days: int) -> None:
+    """Make a lake with minutes as if they were counted from events that have expired since."""
     import pyarrow as pa
 
-    from ctanalytics.lake.derived import Derived
+    from ctanalytics.lake.derived import Derived, hash_of
+    from ctanalytics.lake.lake import Lake
 
-    derived, rows = Derived.open(lake), 0
+    lake = Lake.create(place)
     names = np.array([f"Call{number:06d}" for number in range(series)])
     for day in range(days):
-        date = (_START + dt.timedelta(days=day)).date()
+        derived, date = Derived.open(lake), (_START + dt.timedelta(days=day)).date()
         made = minutes(series * 10, series, 1, seed=day)
-        rows += len(made.series)
         text = [
             pa.repeat(pa.scalar(value), len(made.series))
             for value in ("writes", "111122223333", "eu-west-1", "ec2.amazonaws.com")
@@ -269,10 +278,9 @@ def _counted(lake: Any, series: int, days: int, hash_of: Callable[..., str]) -> 
             name: pa.nulls(24, pa.string())
             for name in ("event_source", "event_name", "error_code", "principal_arn")
         }
-        place = {"account_id": ["111122223333"] * 24, "aws_region": ["eu-west-1"] * 24}
-        derived.put("series_minute", date, "all", hash_of(day), pa.table(hours | blank | place))
-    derived.commit(derived.take())
-    return rows
+        where = {"account_id": ["111122223333"] * 24, "aws_region": ["eu-west-1"] * 24}
+        derived.put("series_minute", date, "all", hash_of(day), pa.table(hours | blank | where))
+        derived.commit(derived.take())
 
 
 def main() -> None:
