@@ -26,7 +26,7 @@ from ctanalytics.records import runs
 from ctanalytics.reporting import charts, render, retold, text, wrapping
 from ctanalytics.reporting.document import Document
 from ctanalytics.reporting.voice import ENGLISH, LANGUAGES, Voice, catalogue, spaced, voice_of
-from tests.reporting import scene
+from tests.reporting import scene, test_render
 from tests.reporting.test_charts import HEAT
 
 TOKYO = voice_of("ja", "Asia/Tokyo")
@@ -475,3 +475,16 @@ def test_the_mail_is_japanese_too_and_its_lines_fit(engine: Engine) -> None:
 )
 def test_wide_letters_are_counted_twice(line: str, broken: list[str]) -> None:
     assert list(wrapping.wide([line], 8)) == broken
+
+
+def test_hostile_text_is_as_inert_in_japanese(tmp_path: Path) -> None:
+    with scene.engine(tmp_path, **scene.hostile_tables()) as engine:
+        hostile = scene.document(engine, voice=TOKYO)
+        said = mail(engine, TOKYO)
+    test_render.test_hostile_text_adds_no_element_and_no_attribute(
+        test_render.Page(render.html(hostile))
+    )
+    test_render.test_hostile_text_stays_text_in_markdown(hostile)
+    for form in (render.text, render.data):
+        test_render.test_no_control_or_bidi_character_is_left(hostile, form)
+    assert all(one == "\n" or one.isprintable() for one in said)
