@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.installed
 AWSCLI := build/awscli/bin/aws
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint golden bench bench-emit bench-ingest bench-ingest-long late-delivery bench-lake bench-detection bench-behaviour bench-validate bench-paint bench-scale bench-scaleout agreement test-spark test-browser screenshots fuzz notebooks docs wheel clean
+.PHONY: help setup demo test lint golden bench bench-emit bench-ingest bench-ingest-long late-delivery bench-lake bench-detection bench-organization default-pools bench-behaviour bench-validate bench-paint bench-report bench-scale bench-scaleout agreement test-spark test-browser screenshots fuzz notebooks docs wheel clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -67,6 +67,15 @@ bench-validate: setup $(AWSCLI) ## Run the validate benchmark alone
 
 bench-detection: setup ## Compare rate detectors on simulated calls with labelled incidents
 	$(BIN)/python -m benchmarks.detection.rates
+
+bench-organization: setup ## Pages and recall by budget on a simulated organization of 400 accounts, incidents merged
+	$(BIN)/python -m benchmarks.detection.organization
+
+default-pools: setup ## Remake the calibration pools that the package ships, from simulated organizations
+	$(BIN)/python benchmarks/default_pools.py --write
+
+bench-report: setup ## Report a day of 5 M events and 200 anomalies, in English and Japanese
+	$(BIN)/python benchmarks/report.py
 
 bench-emit: setup ## Send 10,000 alerts to a busy topic while the sender is killed twice
 	$(BIN)/python benchmarks/emit.py
