@@ -6,10 +6,10 @@ import dataclasses
 import datetime as dt
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from ctanalytics import whole
 from ctanalytics.app.audit import AuditResult
 from ctanalytics.errors import UsageError
 from ctanalytics.posture import asff as security_hub
@@ -99,14 +99,8 @@ def write(path: Path, text: str) -> None:
     """Write a file whole or not at all, readable by its owner alone."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-                stream.write(text)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        with whole.replacing(path) as file:
+            file.write(text.encode())
     except OSError as error:
         raise UsageError(
             f"the file can't be written: {error.strerror or error}",

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from ctanalytics import untrusted
+from ctanalytics import untrusted, whole
 from ctanalytics.app.query import Scope
 from ctanalytics.engines import dialects
 from ctanalytics.engines.duckdb import Engine
@@ -25,6 +24,9 @@ install httpfs;
 load httpfs;
 create or replace secret ctanalytics (type s3, provider credential_chain);
 """
+
+
+_COUNT = "select count(*) as n from duckdb_views() where not internal and schema_name = 'main'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,33 +66,29 @@ def connect(
             where=str(output),
             mend="name it otherwise, such as ctanalytics.duckdb",
         )
-    draft = output.with_name(f".{output.name}.{secrets.token_hex(4)}")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        with here.engine(
-            since=scope.since,
-            until=scope.until,
-            org_wide=scope.org_wide,
-            verified_only=scope.verified_only,
-            lookups=settings.lookups,
-            database=":memory:" if as_script else str(draft),
-        ) as engine:
-            if as_script:
-                draft.write_text(_script(engine, here.uri), "utf-8")
-            count = engine.sql(
-                "select count(*) as n from duckdb_views() where not internal and schema_name = 'main'"
-            ).to_pylist()[0]["n"]
-            files = sum(len(table.files) for table in engine.tables.values())
-        draft.chmod(0o600)  # it names accounts, buckets and paths
-        draft.replace(output)
+        with whole.making(output) as draft:
+            with here.engine(
+                since=scope.since,
+                until=scope.until,
+                org_wide=scope.org_wide,
+                verified_only=scope.verified_only,
+                lookups=settings.lookups,
+                database=":memory:" if as_script else str(draft),
+            ) as engine:
+                if as_script:
+                    draft.write_text(_script(engine, here.uri), "utf-8")
+                count = engine.sql(_COUNT).to_pylist()[0]["n"]
+                files = sum(len(table.files) for table in engine.tables.values())
+            draft.chmod(0o600)  # it names accounts, buckets and paths
+            draft.replace(output)
     except OSError as error:
         raise UsageError(
             f"the file can't be written: {error.strerror or error}",
             where=str(output),
             mend="name a place that can be written to",
         ) from error
-    finally:
-        draft.unlink(missing_ok=True)
     return ConnectResult(str(output), "script" if as_script else "database", count, files)
 
 

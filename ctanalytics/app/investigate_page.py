@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from ctanalytics.errors import ReportError
 from ctanalytics.reporting import investigation
 from ctanalytics.reporting.document import Fact
 from ctanalytics.reporting.investigation import Investigation
+from ctanalytics.whole import replacing
 
 
 def whole(lake: str, case: Case, asked: Asked, now: dt.datetime) -> Investigation:
@@ -99,7 +98,8 @@ def write(folder: Path, found: Investigation) -> tuple[str, str]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
         for name, text in forms.items():
-            _replace(folder / name, text)
+            with replacing(folder / name) as file:
+                file.write(text.encode())
     except OSError as error:
         raise ReportError(
             f"the investigation can't be written: {error.strerror or error}",
@@ -107,15 +107,3 @@ def write(folder: Path, found: Investigation) -> tuple[str, str]:
             mend="name another folder with --output",
         ) from error
     return str(folder / "investigation.html"), str(folder / "investigation.json")
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all, readable by its owner alone from the first byte."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

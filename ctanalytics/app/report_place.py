@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from ctanalytics import aws as amazon
+from ctanalytics import whole
 from ctanalytics.aws_errors import Kinds, aws_errors
 from ctanalytics.errors import ReportError
 from ctanalytics.settings import LakeAws
@@ -43,7 +42,8 @@ class FolderPlace:
             self.folder.parent.mkdir(parents=True, exist_ok=True)
             self.folder.mkdir(mode=0o700, exist_ok=True)
             for name, text in forms.items():
-                _replace(self.folder / name, text)
+                with whole.replacing(self.folder / name) as file:
+                    file.write(text.encode())
         except OSError as error:
             raise ReportError(
                 f"the report can't be written: {error.strerror or error}",
@@ -104,15 +104,3 @@ def place_of(output: str | Path, aws: LakeAws) -> Place:
     with aws_errors(f"s3://{bucket[0]}", _REPORT):
         client = amazon.client("s3", aws, region=amazon.bucket_region(bucket[0], aws))
     return BucketPlace(bucket[0], bucket[1].strip("/"), client, amazon.encryption(aws))
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all, readable by its owner alone from the first byte."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

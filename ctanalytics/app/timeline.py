@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from ctanalytics import whole
 from ctanalytics.changes import attribution, config_items
 from ctanalytics.changes.attribution import Entry
 from ctanalytics.changes.config_items import Resource
@@ -123,9 +123,8 @@ def write_page(page: str, path: Path) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(page)
+        with whole.replacing(path) as file:
+            file.write(page.encode())
     except OSError as error:
         raise ReportError(
             f"the page can't be written: {error.strerror}",

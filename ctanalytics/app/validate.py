@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ctanalytics import whole
 from ctanalytics.engines.executor import LOCAL, Executor, chosen
 from ctanalytics.errors import UsageError
 from ctanalytics.integrity import cell as cells
@@ -286,7 +287,8 @@ def _lake(lake: str | Path | Lake | None, settings: Settings) -> Lake | None:
 
 def _save(path: Path, keys: AwsKeys) -> None:
     try:
-        path.write_bytes(build_public_keys(keys.seen()))
+        with whole.replacing(path) as file:
+            file.write(build_public_keys(keys.seen()))
     except OSError as error:
         raise UsageError(
             f"the keys can't be written: {error.strerror}",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json as json_module
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
+from ctanalytics import whole
 from ctanalytics.cli import console
 
 if TYPE_CHECKING:
@@ -160,10 +161,11 @@ def _write(batches: pa.RecordBatchReader, chosen: str, output: Path | None) -> N
 
     try:
         if chosen == "parquet" and output is not None:
-            _parquet(batches, output)
+            with whole.replacing(output) as file:
+                _parquet(batches, file)
         elif output is not None:
-            with output.open("w", encoding="utf-8", newline="") as stream:
-                WRITERS[chosen](batches, stream.write)
+            with whole.replacing(output) as file:
+                WRITERS[chosen](batches, lambda text: file.write(text.encode()))
         else:
             WRITERS[chosen](batches, console.raw)
     except OSError as error:
@@ -262,7 +264,7 @@ def _markdown_rows(table: pa.Table, write: Write) -> None:
         write(line([cell(value) for value in row.values()]))
 
 
-def _parquet(batches: pa.RecordBatchReader, output: Path) -> None:
+def _parquet(batches: pa.RecordBatchReader, output: BinaryIO) -> None:
     import pyarrow.parquet as pq
 
     with pq.ParquetWriter(output, batches.schema, compression="zstd") as writer:

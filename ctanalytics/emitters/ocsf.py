@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import hashlib
 import io
@@ -18,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ctanalytics import aws as amazon
-from ctanalytics import untrusted
+from ctanalytics import untrusted, whole
 from ctanalytics.aws_errors import EMIT, aws_errors
 from ctanalytics.emitters.base import Alert, Outcome, Outside, Run, groups
 from ctanalytics.emitters.finding import ARROW, finding
@@ -90,18 +89,13 @@ class Ocsf:
     def _write(self, alerts: Sequence[Alert], documents: Sequence[dict[str, Any]]) -> None:
         """Write a file whole. The same alerts make the same name: a repeated call replaces it."""
         path = self.path / _name(alerts)
-        temporary = path.with_suffix(".tmp")
         try:
             self.path.mkdir(mode=0o700, exist_ok=True)
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
+            with whole.replacing(path) as file:
                 _parquet(documents, file)
                 file.flush()
-                os.fsync(descriptor)
-            temporary.replace(path)
+                os.fsync(file.fileno())
         except OSError as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
             raise unwritable(path, error) from error
 
 

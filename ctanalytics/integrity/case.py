@@ -14,8 +14,6 @@ README.txt        how to check it
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -26,6 +24,7 @@ from typing import Final
 
 import msgspec
 
+from ctanalytics import whole
 from ctanalytics.errors import CaseError
 
 FORMAT: Final = "ctanalytics-case"
@@ -138,19 +137,10 @@ def writing(path: Path) -> Iterator[Writer]:
         CaseError: it can't be written.
     """
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    try:
-        with os.fdopen(handle, "wb") as stream, zipfile.ZipFile(stream, "w") as archive:
+        with whole.replacing(path) as stream, zipfile.ZipFile(stream, "w") as archive:
             yield Writer(archive)
-        Path(name).replace(path)
     except OSError as error:
-        Path(name).unlink(missing_ok=True)
         raise _unwritable(path, error) from error
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 @dataclass

@@ -168,7 +168,7 @@ class Eraser:
         Args:
             where: a boolean for each row.
         """
-        changed: Any = pa.array([False] * len(rows))
+        changed: Any = pa.array([False] * len(rows), pa.bool_())
         for column in rows.schema:
             if not _is_text(column):
                 continue
@@ -185,7 +185,7 @@ class Eraser:
         return _marked(rows, changed)
 
     def _scope(self, rows: pa.Table) -> Any:
-        scope = pa.chunked_array([pa.array([True] * len(rows))])
+        scope = pa.chunked_array([pa.array([True] * len(rows), pa.bool_())])
         subject = self.subject
         names = rows.column_names
         if subject.account and "account_id" in names:
@@ -203,7 +203,7 @@ class Eraser:
     def _delivered(self, rows: pa.Table) -> Any:
         """Where the object's key doesn't tell that it was delivered outside the span."""
         days = pc.struct_field(pc.extract_regex(_plain(rows["key"]), _DAY_OF_KEY), "day")
-        inside: Any = pa.chunked_array([pa.array([True] * len(rows))])
+        inside: Any = pa.chunked_array([pa.array([True] * len(rows), pa.bool_())])
         if self.subject.since:
             inside = pc.greater_equal(days, f"{self.subject.since:%Y/%m/%d}")
         if self.subject.until:
@@ -212,7 +212,7 @@ class Eraser:
         return pc.fill_null(inside, True)
 
     def _acted(self, rows: pa.Table) -> Any:
-        found: Any = pa.chunked_array([pa.array([False] * len(rows))])
+        found: Any = pa.chunked_array([pa.array([False] * len(rows), pa.bool_())])
         wanted = self.subject.value.lower()
         if self.subject.kind == "account" and "key" in rows.column_names:
             accounts = pc.extract_regex(_plain(rows["key"]), _ACCOUNT_OF_KEY)
@@ -230,7 +230,7 @@ class Eraser:
         return found
 
     def _mentioned(self, rows: pa.Table) -> Any:
-        found: Any = pa.chunked_array([pa.array([False] * len(rows))])
+        found: Any = pa.chunked_array([pa.array([False] * len(rows), pa.bool_())])
         for column in rows.schema:
             if _is_text(column):
                 found = pc.or_(found, self._found(rows, column))

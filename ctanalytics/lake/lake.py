@@ -154,8 +154,10 @@ class Lake:
         """
         from ctanalytics.engines.duckdb import Engine, TableFiles
 
+        # In the reverse order of their commits: who sees a plan's events has its ledger rows too.
+        files = {name: self.files(name) for name in reversed(layout.TABLES)}
         tables = {
-            name: TableFiles(spec.schema, self.files(name), spec.partition, self.lacking(name))
+            name: TableFiles(spec.schema, files[name], spec.partition, self.lacking(name))
             for name, spec in layout.TABLES.items()
         }
         return Engine(
@@ -191,6 +193,7 @@ class Lake:
         """Hold a named lease for the length of a with block, waiting for whoever holds it."""
         lease = Lease.acquire(self.store, name, wait_seconds=wait_seconds)
         try:
+            self.store.sweep()
             yield lease
         finally:
             lease.release()

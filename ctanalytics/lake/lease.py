@@ -14,6 +14,7 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Self
 
 from ctanalytics.errors import LakeBusy, LakeError
@@ -30,6 +31,7 @@ def owner() -> dict[str, Any]:
     return {
         "id": uuid.uuid4().hex,
         "host": socket.gethostname(),
+        "processes": _processes(),
         "pid": pid,
         "started": _process_start(pid),
     }
@@ -38,14 +40,23 @@ def owner() -> dict[str, Any]:
 def alive(holder: dict[str, Any], expires_at: float) -> bool:
     """Tell whether the holder of a lease may still be at work.
 
-    On this machine a process that is gone is known at once; elsewhere only the time tells.
+    Of a process of this machine, the machine knows, whatever a clock says that somebody may have
+    put forward; elsewhere, and in another container, only the time tells.
     """
-    if time.time() >= expires_at:
-        return False
-    if holder.get("host") != socket.gethostname():
-        return True
+    here = (socket.gethostname(), _processes())
+    if (holder.get("host"), holder.get("processes", here[1])) != here:
+        return time.time() < expires_at
     started = _process_start(int(holder.get("pid", 0)))
     return started is not None and started == holder.get("started")
+
+
+def _processes() -> str:
+    """What numbers of processes here are unique in: containers have their own, and each boot."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115
+    except OSError:
+        return ""  # no Linux
 
 
 def _process_start(pid: int) -> str | None:
@@ -65,6 +76,24 @@ def _process_start(pid: int) -> str | None:
     except OSError:
         pass
     return "unknown"
+
+
+@dataclass
+class _Seen:
+    """Another's lease while it is waited for: not renewed for as long as it lasts, it is nobody's.
+
+    By our own measure of time: its end was written by another clock, perhaps one that went wrong.
+    """
+
+    data: bytes = b""
+    since: float = 0.0
+
+    def unchanged(self, data: bytes) -> bool:
+        """Tell whether it has been the same for its whole time."""
+        now = time.monotonic()
+        if data != self.data:
+            self.data, self.since = data, now
+        return now - self.since >= TTL_SECONDS + _RENEW_SECONDS
 
 
 @dataclass
@@ -91,7 +120,8 @@ class Lease:
         """
         until = time.monotonic() + wait_seconds
         lease = cls(store, name, owner())
-        while not lease._try():
+        seen = _Seen()
+        while not lease._try(seen):
             if time.monotonic() >= until:
                 raise LakeBusy(
                     f"another process has held the lease {name} for {wait_seconds:.0f} s",
@@ -103,14 +133,15 @@ class Lease:
         lease._renewer.start()
         return lease
 
-    def _try(self) -> bool:
+    def _try(self, seen: _Seen) -> bool:
         if self.store.put_once(self.path, self._content()):
             return True
         try:
-            found = json.loads(self.store.read(self.path))
+            data = self.store.read(self.path)
+            found = json.loads(data)
             if found["holder"]["id"] == self.holder["id"]:
                 return True
-            if alive(found["holder"], found["expires_at"]):
+            if alive(found["holder"], found["expires_at"]) and not seen.unchanged(data):
                 return False
         except FileNotFoundError:
             return self.store.put_once(self.path, self._content())
@@ -126,11 +157,20 @@ class Lease:
         while not self._stop.wait(_RENEW_SECONDS):
             # A lease outlives three renewals that fail.
             with contextlib.suppress(LakeError):
-                self.store.write(self.path, self._content())
+                if self._is_ours():
+                    self.store.write(self.path, self._content())
+
+    def _is_ours(self) -> bool:
+        """Whether nobody took it over, as from one who slept for longer than it lasts."""
+        try:
+            return bool(json.loads(self.store.read(self.path))["holder"]["id"] == self.holder["id"])
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return False
 
     def release(self) -> None:
         """Give it up."""
         self._stop.set()
         if self._renewer is not None:
             self._renewer.join()  # a renewal under way would bring the lease back
-        self.store.delete(self.path)
+        if self._is_ours():
+            self.store.delete(self.path)

@@ -156,6 +156,9 @@ class S3Store:
                     mend="allow s3:DeleteObject below the lake",
                 )
 
+    def sweep(self) -> None:
+        """See `Store`; S3 knows no half-written objects."""
+
     def location(self, path: str = "") -> str:
         """See `Store`."""
         return f"{self.uri}/{checked(path)}" if path else self.uri

@@ -22,12 +22,13 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ctanalytics import untrusted
+from ctanalytics import untrusted, whole
 from ctanalytics.aws import bucket_of
 from ctanalytics.errors import LakeError, LakeUnsafe, UsageError
 from ctanalytics.settings import LakeAws
 
 _TEMPORARY = ".tmp-"
+_SWEPT_OTHERWISE = frozenset(("tables", "staging", "backup"))
 # Delta decodes the first and refuses the others; DuckDB takes the last for a partition.
 _UNUSABLE = re.compile(r"%[0-9a-f]{2}|\\|[\x00-\x1f\x7f]|(?:^|/)event_date=", re.I)
 # Delta cuts a key at the first two; DuckDB takes the others for a pattern.
@@ -110,6 +111,10 @@ class Store(Protocol):
 
     def delete_tree(self, prefix: str) -> None:
         """Remove all files below a folder."""
+        ...
+
+    def sweep(self) -> None:
+        """Remove what killed writers left half written, but in tables, of which `vacuum` takes care."""
         ...
 
     def location(self, path: str = "") -> str:
@@ -235,9 +240,11 @@ class LocalStore:
         """See `Store`."""
         target = self._path(path)
         with _local_errors(self.uri):
-            with _temporary(target, durable=durable) as (temporary, file):
+            _make_folder(target.parent)
+            with whole.draft(target.parent, _TEMPORARY) as file:
                 yield file
-            temporary.replace(target)
+                _settle(file, durable=durable)
+                Path(file.name).replace(target)
             if durable:
                 _sync_folder(target.parent)
 
@@ -250,24 +257,24 @@ class LocalStore:
         """See `Store`."""
         target = self._path(path)
         with _local_errors(self.uri):
-            with _temporary(target) as (temporary, file):
+            _make_folder(target.parent)
+            with whole.draft(target.parent, _TEMPORARY) as file:
                 file.write(data)
-            try:
-                # Unlike a rename, a link fails when the name is taken.
-                os.link(temporary, target)
-            except FileExistsError:
-                # A network file system may answer so to its own repeated request.
-                return temporary.stat().st_nlink == 2
-            except OSError as error:
-                if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
-                    raise
-                raise LakeUnsafe(
-                    "this file system has no hard links, by which one of two writers wins",
-                    where=self.uri,
-                    mend="put the lake on another file system, or in S3",
-                ) from error
-            finally:
-                temporary.unlink()
+                _settle(file)
+                try:
+                    # Unlike a rename, a link fails when the name is taken.
+                    os.link(file.name, target)
+                except FileExistsError:
+                    # A network file system may answer so to its own repeated request.
+                    return os.fstat(file.fileno()).st_nlink == 2
+                except OSError as error:
+                    if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+                        raise
+                    raise LakeUnsafe(
+                        "this file system has no hard links, by which one of two writers wins",
+                        where=self.uri,
+                        mend="put the lake on another file system, or in S3",
+                    ) from error
             _sync_folder(target.parent)
         return True
 
@@ -313,6 +320,13 @@ class LocalStore:
                     Path(folder, name).unlink(missing_ok=True)
                 with contextlib.suppress(OSError):  # another writer has just put a file there
                     Path(folder).rmdir()
+
+    def sweep(self) -> None:
+        """See `Store`."""
+        for folder, inner, _ in os.walk(self.uri):
+            if folder == self.uri:
+                inner[:] = [name for name in inner if name not in _SWEPT_OTHERWISE]
+            whole.sweep(Path(folder), _TEMPORARY)
 
     def location(self, path: str = "") -> str:
         """See `Store`."""
@@ -361,21 +375,11 @@ def _local_errors(uri: str) -> Iterator[None]:
         ) from error
 
 
-@contextlib.contextmanager
-def _temporary(target: Path, *, durable: bool = True) -> Iterator[tuple[Path, BinaryIO]]:
-    """A file beside a target, on disk when the block ends, gone when the block fails."""
-    _make_folder(target.parent)
-    temporary = target.parent / f"{_TEMPORARY}{uuid.uuid4().hex}"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield temporary, file
-            file.flush()
-            if durable:
-                os.fsync(file.fileno())
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+def _settle(file: BinaryIO, *, durable: bool = True) -> None:
+    """Hand a file's bytes to the system, or to the disk."""
+    file.flush()
+    if durable:
+        os.fsync(file.fileno())
 
 
 def _make_folder(folder: Path) -> None:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from ctanalytics import whole
 from ctanalytics.errors import UsageError
 
 FORMAT: Final = "ctanalytics-snapshot"
@@ -81,15 +81,11 @@ class Snapshot:
     def save(self, path: Path) -> None:
         """Write the snapshot as JSON that its owner alone may read, whole or not at all."""
         text = json.dumps(self._plain(), indent=1, ensure_ascii=True) + "\n"
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(handle, "w", encoding="ascii") as stream:
-                stream.write(text)
-            beside.replace(path)
+            with whole.replacing(path) as file:
+                file.write(text.encode("ascii"))
         except OSError as error:
-            beside.unlink(missing_ok=True)
             raise UsageError(
                 f"the snapshot can't be written: {error.strerror}",
                 where=str(path),

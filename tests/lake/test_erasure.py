@@ -111,6 +111,12 @@ def test_only_the_account_and_span_that_were_named_are_touched() -> None:
     assert all_of.erase(rows)["source_row"].to_pylist() == [0, 1, 3, 4]
 
 
+def test_a_file_without_rows_is_looked_at() -> None:
+    """Series that a detector found nothing for have such files."""
+    found = eraser().count(schema.EVENTS.empty_table())
+    assert found == (0, 0)
+
+
 def test_bytes_of_the_quarantine_are_covered_whatever_they_are() -> None:
     rows = pa.Table.from_pylist(
         [

@@ -20,6 +20,8 @@ from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.merge import write
 from ctanalytics.records import schema
 from ctanalytics.settings import Ingest, Settings
+from tests import builders
+from tests.incidents.scene import T0
 from tests.logs import corpus, record
 from tests.logs import write as write_log
 
@@ -252,3 +254,29 @@ def test_many_commits_make_checkpoints_and_all_rows_are_read(lake: Lake) -> None
     found = Lake.open(lake.uri)
     assert len(found.files("quarantine")) == 42
     assert found.ingest_version("quarantine") == 42
+
+
+class Racing(Lake):
+    """A lake in which a plan is committed while a reader looks which files there are."""
+
+    def files(self, name: str) -> list[str]:
+        found = super().files(name)
+        if name in ("events", "log_files") and not self.ingest_version("events"):
+            event = builders.event(T0)
+            for table, row in (("log_files", {"bucket": "b"}), ("events", event)):
+                rows = pa.Table.from_pylist([row], layout.TABLES[table].schema)
+                date = "2026-03-04" if table == "events" else None
+                rows = rows.select(layout.TABLES[table].file_schema().names)
+                self.commit_plan(table, 1, [write(self.store, table, rows, date, 1)])
+        return found
+
+
+def test_a_reader_never_sees_events_of_a_plan_without_its_ledger_rows(lake: Lake) -> None:
+    with Racing(lake.uri).engine() as engine:
+        (row,) = engine.sql(
+            "select (select count(*) from lake.events) as events, count(*) as objects "
+            "from lake.log_files"
+        ).to_pylist()
+    assert (row["events"], row["objects"]) in ((0, 0), (0, 1), (1, 1))
+    with lake.engine() as engine:
+        assert engine.sql("select count(*) as n from lake.events").to_pylist() == [{"n": 1}]

@@ -154,3 +154,39 @@ def test_of_many_takers_one_holds_at_a_time(store: Store) -> None:
     for thread in threads:
         thread.join()
     assert most == 1
+
+
+def test_a_living_process_keeps_its_lease_whatever_the_clock_says(store: Store) -> None:
+    written(
+        store, expires_at=time.time() - 7_200
+    )  # held by this process; the clock was put forward
+    with pytest.raises(LakeError):
+        Lease.acquire(store, "work", wait_seconds=0.3)
+
+
+def test_the_time_tells_of_a_process_in_another_container_of_that_name(store: Store) -> None:
+    written(store, holder={"processes": "another container", "pid": 999_999_999})
+    with pytest.raises(LakeError):
+        Lease.acquire(store, "work", wait_seconds=0.3)
+
+
+def test_a_lease_that_is_not_renewed_is_nobody_s_whatever_its_end(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a clock elsewhere went wrong by years."""
+    monkeypatch.setattr(leases, "TTL_SECONDS", 0.2)
+    monkeypatch.setattr(leases, "_RENEW_SECONDS", 0.1)
+    written(store, holder={"host": "elsewhere"}, expires_at=time.time() + 1e9)
+    Lease.acquire(store, "work", wait_seconds=30).release()
+
+
+def test_who_lost_a_lease_neither_renews_nor_removes_that_of_the_next(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "_RENEW_SECONDS", 0.05)
+    slept = Lease.acquire(store, "work")
+    written(store)
+    taken = store.read("leases/work.json")
+    time.sleep(0.3)
+    slept.release()
+    assert store.read("leases/work.json") == taken

@@ -377,6 +377,20 @@ def test_entries_of_a_folder_tell_what_a_killed_writer_left(tmp_path: Path) -> N
     assert list(store.list()) == ["a/whole"]
 
 
+def test_what_a_killed_writer_left_is_swept_but_in_tables(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "lake"), LakeAws())
+    for folder in ("leases", "journal/x", "tables/events"):
+        store.write(f"{folder}/whole", b"1")
+        (tmp_path / "lake" / folder / ".tmp-1").write_bytes(b"half")
+    with store.create("leases/mine") as file:
+        file.write(b"mine")
+        store.sweep()
+    assert [entry.path for entry in store.entries() if ".tmp-" in entry.path] == [
+        "tables/events/.tmp-1"
+    ]
+    assert store.read("leases/mine") == b"mine"
+
+
 def test_many_files_are_removed_at_once_and_absent_ones_are_fine(store: Store) -> None:
     for number in range(7):
         store.write(f"a/{number}", b"x")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ctanalytics import whole
 from ctanalytics.app.deploy import compose
 from ctanalytics.app.deploy.commands import Telling, commands
 from ctanalytics.app.deploy.kits import Kit, kit
@@ -136,7 +137,8 @@ def _write(folder: Path, texts: Mapping[str, str], *, force: bool) -> list[Path]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, text in paths.items():
-            path.write_text(text, "utf-8")
+            with whole.replacing(path) as file:
+                file.write(text.encode())
     except OSError as error:
         raise UsageError(
             f"this can't be written: {error.strerror}", where=str(folder), mend="give --output"

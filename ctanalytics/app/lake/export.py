@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import shutil
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 
-from ctanalytics import untrusted
+from ctanalytics import untrusted, whole
 from ctanalytics.app.lake.export_files import (
     CloudTrailSink,
     CsvSink,
@@ -107,20 +106,18 @@ def export(
     target = Path(output)
     _check_free(target, format, force=force)
     moment = now or dt.datetime.now(dt.UTC)
-    part = target.with_name(f".{uuid.uuid4().hex[:12]}.{target.name}.part")
     try:
-        rows, sink = _written(here, choice, format, part, moment, settings)
-        if part.is_dir():
-            _mark(part, choice, format, rows)
-        _put(part, target)
+        with whole.making(target) as part:
+            rows, sink = _written(here, choice, format, part, moment, settings)
+            if part.is_dir():
+                _mark(part, choice, format, rows)
+            _put(part, target)
     except OSError as error:
         raise UsageError(
             f"the export can't be written: {error.strerror or error}",
             where=str(target),
             mend="name another place, or make room",
         ) from error
-    finally:
-        _remove(part)
     return ExportResult(str(target), format, table, rows, sink.files, _size(target))
 
 
@@ -322,13 +319,6 @@ def _put(part: Path, target: Path) -> None:
     if target.is_dir():
         shutil.rmtree(target)
     part.replace(target)
-
-
-def _remove(part: Path) -> None:
-    if part.is_dir():
-        shutil.rmtree(part)
-    else:
-        part.unlink(missing_ok=True)
 
 
 def _size(target: Path) -> int:
