@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from ctanalytics.app.digest import digest
-from ctanalytics.app.report import report
+from ctanalytics.app.report import report, span_of
 from ctanalytics.cli.main import main
 from ctanalytics.errors import ReportError, UsageError
 from ctanalytics.findings import ANOMALIES
@@ -111,12 +111,15 @@ class TestSpan:
         assert newest < until <= newest + dt.timedelta(minutes=1)
         assert since == scene.SINCE
 
-    def test_until_alone_goes_back_the_days_of_detect(self, lake: Lake, tmp_path: Path) -> None:
-        assert self.span(lake, tmp_path, until=scene.UNTIL) == (scene.UNTIL - 2 * DAY, scene.UNTIL)
+    def test_until_alone_goes_back_the_days_of_detect(self) -> None:
+        newest = max(row["event_time"] for row in scene.calls())
+        found = span_of(None, scene.UNTIL, newest=newest, now=scene.NOW, days=2)
+        assert found == (scene.UNTIL - 2 * DAY, scene.UNTIL)
 
-    def test_since_after_the_newest_event_reaches_to_now(self, lake: Lake, tmp_path: Path) -> None:
-        since = scene.UNTIL + dt.timedelta(hours=1)
-        assert self.span(lake, tmp_path, since=since) == (since, scene.NOW)
+    def test_since_after_the_newest_event_reaches_to_now(self) -> None:
+        newest, since = scene.UNTIL, scene.UNTIL + dt.timedelta(hours=1)
+        found = span_of(since, None, newest=newest, now=scene.NOW, days=2)
+        assert found == (since, scene.NOW)
 
     def test_an_empty_span_is_refused(self, lake: Lake, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="is not before"):
