@@ -21,7 +21,7 @@ from ctanalytics.errors import LakeError, LakeMissing, LakeNewer
 from ctanalytics.lake import layout, upgrade
 from ctanalytics.lake.lease import Lease
 from ctanalytics.lake.store import Store, open_store
-from ctanalytics.lake.tables import create_table, nullable
+from ctanalytics.lake.tables import create_table, not_opened, nullable
 
 if TYPE_CHECKING:
     from ctanalytics.engines.duckdb import Engine
@@ -107,11 +107,7 @@ class Lake:
             else:
                 handle.update_incremental()
         except (DeltaError, OSError) as error:
-            raise LakeError(
-                f"the table {name} can't be opened: {error}",
-                where=self.uri,
-                mend="check that the lake is whole and may be read",
-            ) from error
+            raise not_opened(name, error, self.uri) from error
         return handle
 
     def files(self, name: str) -> list[str]:

@@ -21,7 +21,7 @@ from ctanalytics.errors import LakeError
 from ctanalytics.lake import layout
 from ctanalytics.lake.lease import Lease
 from ctanalytics.lake.store import Store
-from ctanalytics.lake.tables import create_table, nullable
+from ctanalytics.lake.tables import create_table, not_opened, nullable
 
 LEASE: Final = "upgrade"
 
@@ -131,11 +131,7 @@ def _table(store: Store, name: str) -> DeltaTable:
     try:
         return DeltaTable(place, storage_options=store.storage_options())
     except DeltaError as error:
-        raise LakeError(
-            f"the table {name} can't be opened: {error}",
-            where=store.uri,
-            mend="restore it from a copy; nothing was changed",
-        ) from error
+        raise not_opened(name, error, store.uri) from error
 
 
 _STEPS: Final[Mapping[int, Callable[[Store], None]]] = {1: _from_1}
