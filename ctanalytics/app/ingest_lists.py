@@ -72,7 +72,12 @@ def take(run: Run, source: Source, lists: Lists, selection: Selection, now: dt.d
         run.take(source, _of_inventory(run, source, lists.inventory, selection, now))
     if lists.objects:
         rows = ObjectList.open(lists.objects, source.aws).rows()
-        run.take(source, _Chosen(run, source, selection, now).batches(rows, _is_any))
+        chosen = _Chosen(run, source, selection, now)
+        run.take(source, chosen.batches(rows, _is_any))
+        if chosen.passed["elsewhere"]:
+            run.notes.append(
+                f"{chosen.passed['elsewhere']:,} objects of the list do not lie in {source.name}"
+            )
 
 
 def _of_inventory(
@@ -157,7 +162,9 @@ class _Chosen:
         bucket, prefix = pa.scalar(self.source.bucket), self.source.prefix
         here = pc.equal(pc.coalesce(rows["bucket"], bucket), bucket)
         here = pc.and_(here, pc.starts_with(rows["key"], prefix))
+        named = rows.filter(pc.is_valid(rows["key"]))
         rows = rows.filter(pc.and_(here, pc.is_valid(rows["key"])))
+        self.passed["elsewhere"] += len(named) - len(rows)
         newest = pc.coalesce(rows["is_latest"], pa.scalar(True))
         gone = pc.coalesce(rows["is_delete_marker"], pa.scalar(False))
         self.passed["deleted"] += pc.sum(pc.and_(newest, gone)).as_py() or 0

@@ -128,6 +128,7 @@ def test_lines_cost_one_look_at_each_unknown_object_and_none_at_a_known_one(
     lake = tmp_path / "lake"
     first = run(lake, "s3://logs", objects=str(listing))
     assert (first.objects_listed, first.objects_ingested) == (2, 2)
+    assert "1 objects of the list do not lie in s3://logs" in first.notes
     assert (server.count("HEAD", "/logs/"), event_ids(lake)) == (2, [0, 1])
     listing.write_text("\n".join([*names, "gone"]))
     second = run(lake, "s3://logs", objects=str(listing))
