@@ -16,6 +16,8 @@ from ctanalytics.settings import Settings
 
 EVENTS: Final = 20
 _ATTRIBUTED: Final = 3
+_MOST_CHARACTERS: Final = 2_048
+"""Of a text of an event, which may be a user agent of megabytes; `show` has all of it."""
 _COLUMNS: Final = (
     "event_time",
     "account_id",
@@ -99,7 +101,10 @@ def explain(
 def _events(engine: Engine, sql: str, limit: int) -> tuple[list[dict[str, Any]], list[str]]:
     if not sql:
         return [], ["no events are kept as its evidence"]
-    columns = ", ".join(_COLUMNS)
+    columns = ", ".join(
+        name if name == "event_time" else f"left({name}, {_MOST_CHARACTERS}) as {name}"
+        for name in _COLUMNS
+    )
     text = f"select {columns} from ({sql}) order by event_time, event_id limit {int(limit)}"
     try:
         found = engine.query(text).to_pylist()

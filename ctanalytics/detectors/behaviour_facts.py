@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -28,6 +29,9 @@ _LEAST_TOLD: Final = 1.5
 """-log10 p of a feature below which it is not worth a word."""
 _MOST_VALUES: Final = 100
 """Names in one condition; a day that touched more is shown whole."""
+
+_MOST_CHARACTERS: Final = 1_000
+"""Of a name in a condition: a user agent may be megabytes."""
 
 _DELETES: Final = (
     "Delete",
@@ -292,9 +296,9 @@ def of_apis(apis: Sequence[Api]) -> str | None:
     sources: dict[str, list[str]] = {}
     for api in apis:
         sources.setdefault(api.event_source, []).append(api.event_name)
+    source_is, name_is = "coalesce(event_source, '')", "coalesce(event_name, '')"
     return " or ".join(
-        f"coalesce(event_source, '') = {literal(source)} "
-        f"and coalesce(event_name, '') in ({', '.join(literal(name) for name in sorted(names))})"
+        f"{_is_in(source_is, [source])} and {_is_in(name_is, names)}"
         for source, names in sorted(sources.items())
     )
 
@@ -304,7 +308,22 @@ def one_of(column: str, values: Iterable[str]) -> str | None:
     chosen = sorted(set(values))
     if not chosen or len(chosen) > _MOST_VALUES:
         return None
-    return f"{column} in ({', '.join(literal(value) for value in chosen)})"
+    return _is_in(column, chosen)
+
+
+def _is_in(column: str, values: Iterable[str]) -> str:
+    """SQL that is true for these values; of long ones only the hash is kept."""
+    told = {value: len(value) <= _MOST_CHARACTERS for value in sorted(values)}
+    parts = []
+    if short := [literal(value) for value, is_short in told.items() if is_short]:
+        parts.append(f"{column} in ({', '.join(short)})")
+    if long := [_md5(value) for value, is_short in told.items() if not is_short]:
+        parts.append(f"md5({column}) in ({', '.join(long)})")
+    return parts[0] if len(parts) == 1 else f"({' or '.join(parts)})"
+
+
+def _md5(value: str) -> str:
+    return untrusted.sql_text(hashlib.md5(value.encode(), usedforsecurity=False).hexdigest())
 
 
 def literal(value: str) -> str:
