@@ -126,7 +126,8 @@ class OcsfBucket:
         key = f"{self.prefix}{_name(alerts)}"
         with aws_errors(f"s3://{self.bucket}/{key}", EMIT):
             region = amazon.bucket_region(self.bucket, self.outside.aws)
-            amazon.client("s3", self.outside.aws, region=region).put_object(
+            client: Any = amazon.client("s3", self.outside.aws, region=region)
+            client.put_object(
                 Bucket=self.bucket, Key=key, Body=body.getvalue(), **self.outside.encryption
             )
         return [Outcome("sent")] * len(alerts)
