@@ -47,3 +47,10 @@ def test_both_quick_starts_run_the_same_commands() -> None:
 def test_links_of_the_readme_lead_somewhere(readme: str) -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / readme).read_text("utf-8"))
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_pictures_are_small_and_all_of_them_are_shown() -> None:
+    pictures = {f"images/{file.name}": file for file in (ROOT / "docs" / "images").iterdir()}
+    pages = "".join(page.read_text("utf-8") for page in (ROOT / "docs").glob("*.md"))
+    assert {name for name in pictures if f"]({name})" not in pages} == set()
+    assert {name for name, file in pictures.items() if file.stat().st_size > 200_000} == set()

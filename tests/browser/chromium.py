@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+_MOST_MS: Final = 300_000
+"""What a page may take on a busy machine: no test is about time."""
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
 EVIL: Final = "evil.example"
 """A name of somebody else that leads to this machine, as after DNS rebinding."""
@@ -22,6 +24,9 @@ def executable() -> str:
     if found is None:
         raise RuntimeError("no Chromium: apt-get install chromium, or name one by CHROMIUM=")
     return found
+
+
+expect.set_options(timeout=_MOST_MS)
 
 
 @contextmanager
@@ -58,6 +63,7 @@ def watched(
         viewport={"width": width, "height": height},
         locale="en-GB",  # a clock of 24 hours in the fields of times
     )
+    context.set_default_timeout(_MOST_MS)
     found = Watched(context.new_page())
     page, troubles = found.page, found.troubles
     page.on("console", lambda said: troubles.append(said.text) if said.type != "log" else None)
