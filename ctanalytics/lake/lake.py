@@ -21,7 +21,7 @@ from ctanalytics.errors import LakeError, LakeMissing, LakeNewer
 from ctanalytics.lake import layout, upgrade
 from ctanalytics.lake.lease import Lease
 from ctanalytics.lake.store import Store, open_store
-from ctanalytics.lake.tables import create_table, not_opened, nullable
+from ctanalytics.lake.tables import commit_errors, create_table, not_opened, nullable
 
 if TYPE_CHECKING:
     from ctanalytics.engines.duckdb import Engine
@@ -177,12 +177,13 @@ class Lake:
         spec = layout.TABLES[name]
         if not rows.num_rows:
             return
-        write_deltalake(
-            self.table(name),
-            rows.select(spec.schema.names).cast(nullable(spec.schema)),
-            mode="append",
-            commit_properties=CommitProperties(max_commit_retries=_COMMIT_TRIES),
-        )
+        with commit_errors(self.store, name):
+            write_deltalake(
+                self.table(name),
+                rows.select(spec.schema.names).cast(nullable(spec.schema)),
+                mode="append",
+                commit_properties=CommitProperties(max_commit_retries=_COMMIT_TRIES),
+            )
 
     @contextmanager
     def lease(self, name: str, *, wait_seconds: float = 600.0) -> Iterator[Lease]:
@@ -227,15 +228,16 @@ class Lake:
                 for add in adds
             ]
             try:
-                table.create_write_transaction(
-                    actions,
-                    "append",
-                    nullable(spec.schema),
-                    [layout.PARTITION] if spec.partitioned else None,
-                    commit_properties=CommitProperties(
-                        max_commit_retries=0, app_transactions=[Transaction(_INGEST, plan_id)]
-                    ),
-                )
+                with commit_errors(self.store, name):
+                    table.create_write_transaction(
+                        actions,
+                        "append",
+                        nullable(spec.schema),
+                        [layout.PARTITION] if spec.partitioned else None,
+                        commit_properties=CommitProperties(
+                            max_commit_retries=0, app_transactions=[Transaction(_INGEST, plan_id)]
+                        ),
+                    )
             except CommitFailedError:
                 continue  # somebody else's commit came first; perhaps it was this plan
             return True

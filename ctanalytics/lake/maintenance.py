@@ -22,7 +22,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from ctanalytics.errors import LakeError
 from ctanalytics.lake import layout
-from ctanalytics.lake.tables import nullable
+from ctanalytics.lake.tables import commit_errors, nullable
 
 if TYPE_CHECKING:
     from ctanalytics.lake.lake import Lake
@@ -168,20 +168,21 @@ def replace(
     # Opened at the snapshot's version: what came later is looked at for conflicts by number.
     opened = _open(lake, seen.table, seen.version)
     try:
-        opened.create_write_transaction(
-            actions,
-            "append",
-            nullable(spec.schema),
-            [layout.PARTITION] if spec.partitioned else None,
-            commit_properties=CommitProperties(
-                custom_metadata={"ctanalytics": why},
-                max_commit_retries=_COMMIT_TRIES,
-                app_transactions=[
-                    Transaction(_MAINTENANCE, seen.maintenance + 1),
-                    *([Transaction(_INGEST, plan_id)] if plan_id is not None else []),
-                ],
-            ),
-        )
+        with commit_errors(lake.store, seen.table):
+            opened.create_write_transaction(
+                actions,
+                "append",
+                nullable(spec.schema),
+                [layout.PARTITION] if spec.partitioned else None,
+                commit_properties=CommitProperties(
+                    custom_metadata={"ctanalytics": why},
+                    max_commit_retries=_COMMIT_TRIES,
+                    app_transactions=[
+                        Transaction(_MAINTENANCE, seen.maintenance + 1),
+                        *([Transaction(_INGEST, plan_id)] if plan_id is not None else []),
+                    ],
+                ),
+            )
     except CommitFailedError:
         # A commit whose answer was lost on its way back meets itself: then its files are there.
         have = {file.path for file in snapshot(lake, seen.table).files}

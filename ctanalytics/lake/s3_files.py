@@ -8,19 +8,27 @@ it four times for every file of every view it opens.
 from __future__ import annotations
 
 import io
+import re
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import pyarrow as pa
 import pyarrow.fs as arrow_fs
 from fsspec.implementations.arrow import ArrowFSWrapper
 
+T = TypeVar("T")
+
 _OPEN_FILES: Final = 1_000
 _KNOWN_FILES: Final = 100_000
 _END_BYTES: Final = 2 * 1024 * 1024
 _ALL_END_BYTES: Final = 64 * 1024 * 1024
+_PASSES: Final = re.compile(
+    r"HTTP status (?:429|5\d\d)|SlowDown|NETWORK_CONNECTION|INTERNAL_FAILURE|SERVICE_UNAVAILABLE"
+)
+_PAUSES_SECONDS: Final = (0.1, 0.3, 1.0, 3.0, 6.0)
 
 
 class S3Files(ArrowFSWrapper):  # type: ignore[misc]
@@ -61,7 +69,7 @@ class S3Files(ArrowFSWrapper):  # type: ignore[misc]
         name = self._strip_protocol(path)
         known = self._known.get(name)
         if known is None:
-            known = super().info(path, **kwargs)
+            known = _patient(lambda: super(S3Files, self).info(path, **kwargs))
             if known["type"] == "file":
                 if len(self._known) >= _KNOWN_FILES:
                     self._known.clear()
@@ -88,7 +96,7 @@ class S3Files(ArrowFSWrapper):  # type: ignore[misc]
             kept = self._ends.get(name) if at_end else None
         if kept is not None and kept[0] <= place:
             return kept[1][place - kept[0] : place - kept[0] + size]
-        data: bytes = self.handle(name).read_at(size, place)
+        data: bytes = _patient(lambda: self.handle(name).read_at(size, place))
         if at_end:
             self._keep_end(name, place, data)
         return data
@@ -107,7 +115,7 @@ class S3Files(ArrowFSWrapper):  # type: ignore[misc]
         with self._lock:
             found = self._handles.get(name)
             if found is None:
-                found = filesystem.open_input_file(name)
+                found = _patient(lambda: filesystem.open_input_file(name))
                 if len(self._handles) >= _OPEN_FILES:
                     self._handles.popitem(last=False)
             self._handles[name] = found
@@ -155,6 +163,18 @@ class _LakeFile(io.RawIOBase):
         data = self.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
+
+
+def _patient(ask: Callable[[], T]) -> T:
+    """Ask again when S3 is busy: a busy answer to HEAD has no body, and Arrow gives up on those."""
+    for pause in _PAUSES_SECONDS:
+        try:
+            return ask()
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) or not _PASSES.search(str(error)):
+                raise
+            time.sleep(pause)
+    return ask()
 
 
 def _arrow_filesystem(options: dict[str, str], ca_bundle: str | None) -> arrow_fs.S3FileSystem:

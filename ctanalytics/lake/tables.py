@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 from typing import Final
 
 import pyarrow as pa
 from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError, DeltaError
 
 from ctanalytics import untrusted
 from ctanalytics.errors import LakeError
@@ -21,15 +24,31 @@ _DENIED: Final = re.compile(r"AccessDenied|403 Forbidden")
 def create_table(store: Store, name: str) -> None:
     """Make an empty table, unless it is there."""
     spec = layout.TABLES[name]
-    DeltaTable.create(
-        store.location(layout.table_path(name)),
-        # An explicit schema: a first append of nulls would fix their columns as untyped for ever.
-        nullable(spec.schema),
-        mode="ignore",
-        partition_by=[layout.PARTITION] if spec.partitioned else None,
-        configuration=_CONFIGURATION,
-        storage_options=store.storage_options(),
-    )
+    with commit_errors(store, name):
+        DeltaTable.create(
+            store.location(layout.table_path(name)),
+            # An explicit schema: a first append of nulls would fix their columns as untyped for ever.
+            nullable(spec.schema),
+            mode="ignore",
+            partition_by=[layout.PARTITION] if spec.partitioned else None,
+            configuration=_CONFIGURATION,
+            storage_options=store.storage_options(),
+        )
+
+
+@contextlib.contextmanager
+def commit_errors(store: Store, name: str) -> Iterator[None]:
+    """Turn the errors of a commit into ours; that another came first is for the caller to judge."""
+    try:
+        yield
+    except CommitFailedError:
+        raise
+    except (DeltaError, OSError) as error:
+        raise LakeError(
+            f"the table {name} can't be written: {untrusted.one_line(_COLOURS.sub('', str(error)))}",
+            where=store.uri,
+            mend="check the disk's space and your rights, and run it again: a commit is whole or absent",
+        ) from error
 
 
 def nullable(columns: pa.Schema) -> pa.Schema:

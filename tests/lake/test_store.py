@@ -15,9 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from werkzeug.wrappers import Request, Response
 
 from ctanalytics.errors import LakeError, LakeMissing, LakeUnsafe, UsageError
 from ctanalytics.lake.store import LocalStore, Store, open_store, store_from, store_spec
+from ctanalytics.lake.tables import create_table
 from ctanalytics.settings import LakeAws
 from tests.aws_server import DroppedError, Server, aws_server, s3_error, tls_server
 
@@ -389,6 +391,33 @@ def test_what_a_killed_writer_left_is_swept_but_in_tables(tmp_path: Path) -> Non
         "tables/events/.tmp-1"
     ]
     assert store.read("leases/mine") == b"mine"
+
+
+def test_a_busy_answer_without_a_body_is_asked_again(server: Server) -> None:
+    """As S3 answers a HEAD when it is busy; Arrow takes that for the end."""
+    store = open_store("s3://lake/l", LakeAws())
+    store.write("a", b"bytes")
+    busy = iter((True, True, False))
+
+    def disturb(request: Request, _: object) -> Response | None:
+        is_busy = request.method == "HEAD" and next(busy, False)
+        return Response("", 503) if is_busy else None
+
+    server.disturb.append(disturb)
+    files = store.filesystem()
+    assert files.info(store.location("a"))["size"] == 5
+    with files.open(store.location("a")) as file:
+        assert file.read() == b"bytes"
+    with pytest.raises(FileNotFoundError):
+        files.info(store.location("none"))
+
+
+def test_a_commit_that_can_not_be_written_is_an_error_of_the_lake(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "lake"), LakeAws())
+    (tmp_path / "lake").mkdir()
+    (tmp_path / "lake" / "tables").write_bytes(b"a file in the way")
+    with pytest.raises(LakeError, match="events can't be written"):
+        create_table(store, "events")
 
 
 def test_many_files_are_removed_at_once_and_absent_ones_are_fine(store: Store) -> None:
