@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.installed
 AWSCLI := build/awscli/bin/aws
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint golden bench bench-emit bench-ingest bench-ingest-long late-delivery bench-lake bench-detection bench-organization default-pools bench-behaviour bench-validate bench-paint bench-report bench-scale bench-scaleout agreement test-spark test-browser screenshots fuzz notebooks docs wheel clean
+.PHONY: help setup demo test lint golden bench bench-emit bench-ingest bench-ingest-long late-delivery bench-lake bench-detection bench-organization default-pools bench-behaviour bench-validate bench-paint bench-report bench-scale bench-scaleout agreement test-spark test-browser screenshots fuzz supply-chain notebooks docs wheel clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -112,6 +112,12 @@ test-browser: setup ## Reports and the pages of serve in headless Chromium (apt-
 screenshots: demo ## Draw the pictures of docs/images anew, from sample_logs, in headless Chromium
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser]'
 	$(BIN)/python -m docs.screenshots
+
+supply-chain: setup ## A bill of materials in build/sbom.json; known weaknesses of what is pinned
+	sh tests/supply_chain.sh $(BIN)/python
+
+chaos: setup ## Kill, starve and cross commands for 15 minutes (ARGS="--seed 7 --minutes 5 --only kill")
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 notebooks: setup ## Run the notebooks from top to bottom
 	$(BIN)/jupyter execute notebooks/*.ipynb
