@@ -83,19 +83,17 @@ def expire(
     if dry_run:
         return _result([_old(here, name, before, undated) for name in tables], before, True)
     with here.lease(maintenance.LEASE):
+        known = maintenance.remembered(here, "expire") or {}
+        known |= {
+            "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            "before": max(before.isoformat(), known.get("before", "")),
+            "ledger": ledger or known.get("ledger", False),
+        }
+        # Said before it is done: where this is killed, the ledger misses no rows that went.
+        maintenance.remember(here, "expire", known)
         gone = [_expired(here, name, before, undated, settings.care) for name in tables]
         result = _result(gone, before, False)
-        known = maintenance.remembered(here, "expire") or {}
-        maintenance.remember(
-            here,
-            "expire",
-            {
-                "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-                "before": max(before.isoformat(), known.get("before", "")),
-                "rows": result.rows,
-                "ledger": ledger or known.get("ledger", False),
-            },
-        )
+        maintenance.remember(here, "expire", known | {"rows": result.rows})
     return result
 
 

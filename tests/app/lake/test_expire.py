@@ -16,6 +16,7 @@ from ctanalytics.errors import UsageError
 from ctanalytics.findings import OUTBOX
 from ctanalytics.lake import maintenance
 from ctanalytics.lake.lake import Lake
+from ctanalytics.lake.store import LocalStore
 from ctanalytics.records import schema
 from tests.app.ingesting import ask, run
 from tests.app.lake.making import CLOSED, care, counts, everything, logs, small_files
@@ -142,6 +143,26 @@ def test_expired_rows_are_on_disk_until_the_vacuum(lake: Lake) -> None:
     assert [Path(file) for file in files if Path(file).exists()] == [
         Path(file) for file in lake.files("events")
     ]
+
+
+class Dying(LocalStore):
+    """A store whose user is killed at the first note on an expiry after rows went."""
+
+    def write(self, path: str, data: bytes) -> None:
+        if path == "care/expire.json" and ask(self.uri, "select count(*) as n from events") == GONE:
+            raise KeyboardInterrupt
+        super().write(path, data)
+
+
+GONE = [{"n": 0}]
+
+
+def test_an_expiry_that_was_killed_leaves_a_lake_without_flaws(lake: Lake) -> None:
+    lake.store = Dying(lake.uri)
+    with pytest.raises(KeyboardInterrupt):
+        expire(lake, before=CLOSED.date(), today=CLOSED.date())
+    assert ask(lake.uri, "select count(*) as n from events") == GONE
+    assert check(lake.uri).flaws == []
 
 
 def test_the_furthest_expiry_is_remembered(lake: Lake) -> None:
