@@ -5,8 +5,8 @@ python pipelines/demo.py build/demo
 
 from __future__ import annotations
 
+import argparse
 import shutil
-import sys
 import time
 from pathlib import Path
 
@@ -43,8 +43,9 @@ QUESTIONS = {
 def main(folder: Path) -> None:
     """Run every step, telling what it found."""
     started = time.monotonic()
-    shutil.rmtree(folder, ignore_errors=True)
     lake = str(folder / "lake")
+    if (folder / "lake" / "lake.json").exists():  # of the last demo; nothing else is removed
+        shutil.rmtree(lake)
     result = ctanalytics.ingest([str(SAMPLE)], lake)
     console.out(
         f"ingested {result.records_written:,} events of {result.objects_ingested:,} files "
@@ -74,4 +75,6 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "build/demo"))
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folder", type=Path, nargs="?", default="build/demo")
+    main(parser.parse_args().folder)
