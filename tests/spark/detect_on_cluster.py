@@ -26,6 +26,7 @@ from ctanalytics.app.lake.vacuum import vacuum
 from ctanalytics.engines.local import LocalExecutor
 from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.layout import DERIVED
+from ctanalytics.settings import Execution, Settings
 from tests.app.ingesting import contents, leftovers
 from tests.app.spreading import DAY, END, filled, state, uncommitted
 from tests.integrity.trail import Trail
@@ -68,12 +69,17 @@ def wanted(made: Lake, tmp_path_factory: pytest.TempPathFactory) -> tuple[Counte
     return told(lake), state(Lake.open(lake))
 
 
+def part_bytes(made: Lake, parts: int) -> int:
+    """The setting by which the dates of a lake make at least so many parts."""
+    entries = made.store.entries("tables/events/event_date=")
+    return sum(entry.size_bytes for entry in entries) // parts + 1
+
+
 def start(spark: Cluster, parts: int, made: Lake, *words: str) -> subprocess.Popen[str]:
     """Begin a command on the cluster, whose dates make about so many parts."""
-    size = sum(entry.size_bytes for entry in made.store.entries("tables/events/event_date="))
     driver = subprocess.Popen(
         command(*words, "--json", "--executor", "spark", "--master", spark.master),
-        env={**spark.environment, PART_BYTES: str(size // parts + 1)}, cwd=ROOT, text=True,
+        env={**spark.environment, PART_BYTES: str(part_bytes(made, parts))}, cwd=ROOT, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     DRIVERS.append(driver)
@@ -99,6 +105,18 @@ def wait_for_state(lake: Path, process: subprocess.Popen[str]) -> None:
             return
         time.sleep(0.005)
     raise AssertionError("the detect was over before anything could be killed")
+
+
+def test_two_processes_find_what_one_finds(
+    made: Lake, wanted: tuple[Counter[str], Any], tmp_path: Path
+) -> None:
+    lake = copied(made, tmp_path)
+    settings = Settings(execution=Execution(part_bytes=part_bytes(made, 2)))
+    with LocalExecutor(2) as processes:
+        detect(str(lake), settings=settings, since=END - DAY, executor=processes)
+    assert told(lake) == wanted[0]
+    assert state(Lake.open(lake)) == wanted[1]
+    assert leftovers(lake) == []
 
 
 def test_a_cluster_finds_what_one_machine_finds(
