@@ -58,16 +58,17 @@ class Spread:
         return lake.store if lake is not None and self.derived.scratch else None
 
     def parts(self, dates: Sequence[dt.date]) -> list[list[dt.date]]:
-        """Cut dates into runs of about the same bytes; none when all of it is but one part."""
-        if self.store is None or len(dates) < 2:
+        """Cut dates into runs of about the same bytes; none when all of it is no more than a part."""
+        if self.store is None:
             return []
         sizes, files = self.derived.sizes(), self._by_date
         weighed = [
             (date, sizes.get(date, 0) + _OPENING * len(files.get(date, ())))
             for date in sorted(dates)
         ]
-        found = list(cut(weighed, self.part_bytes))
-        return found if len(found) > 1 else []
+        if len(weighed) < 2 or sum(weight for _, weight in weighed) <= self.part_bytes:
+            return []
+        return list(cut(weighed, self.part_bytes))
 
     def session(self, first: dt.date, last: dt.date, *more: str) -> Part:
         """Return what `opened` needs: the events of some dates, and all of further tables."""

@@ -29,7 +29,13 @@ MOST_BYTES: Final = 900_000
 
 
 def part_of(
-    job: Job, cell: Cell, *, source: str, aws: settings.SourceAws, workers: int, staged: dict[str, Any]
+    job: Job,
+    cell: Cell,
+    *,
+    source: str,
+    aws: settings.SourceAws,
+    workers: int,
+    staged: dict[str, Any],
 ) -> Part:
     """Return what `cell_part` needs to validate a cell.
 
