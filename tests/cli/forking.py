@@ -12,15 +12,19 @@ import signal
 import sys
 from typing import NoReturn
 
-# What commands load inside of functions.
-import boto3  # noqa: F401
-import deltalake  # noqa: F401
-import duckdb  # noqa: F401
-import polars  # noqa: F401
-import pyarrow.compute
-import pyarrow.parquet  # noqa: F401
+# See tests/conftest.py.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
-from ctanalytics.cli import main
+# What commands load inside of functions.
+import altair  # noqa: E402, F401
+import boto3  # noqa: E402, F401
+import deltalake  # noqa: E402, F401
+import duckdb  # noqa: E402, F401
+import polars  # noqa: E402, F401
+import pyarrow.compute  # noqa: E402
+import pyarrow.parquet  # noqa: E402, F401
+
+from ctanalytics.cli import main  # noqa: E402
 
 
 def serve() -> None:
