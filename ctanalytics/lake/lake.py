@@ -20,7 +20,7 @@ from ctanalytics import settings
 from ctanalytics.errors import LakeError, LakeMissing, LakeNewer
 from ctanalytics.lake import layout, upgrade
 from ctanalytics.lake.lease import Lease
-from ctanalytics.lake.store import Store, open_store
+from ctanalytics.lake.store import PROBES, Store, open_store
 from ctanalytics.lake.tables import commit_errors, create_table, not_opened, nullable
 
 if TYPE_CHECKING:
@@ -81,9 +81,10 @@ class Lake:
                     where=store.uri,
                     mend="name an empty or a new place with --lake",
                 )
-            store.probe()
             lease = Lease.acquire(store, CREATE_LEASE)
             try:
+                store.delete_all(list(store.list(PROBES)))  # of makers that were killed
+                store.probe()
                 _make(store)
             finally:
                 lease.release()
@@ -190,7 +191,6 @@ class Lake:
         """Hold a named lease for the length of a with block, waiting for whoever holds it."""
         lease = Lease.acquire(self.store, name, wait_seconds=wait_seconds)
         try:
-            self.store.sweep()
             yield lease
         finally:
             lease.release()

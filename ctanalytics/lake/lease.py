@@ -113,7 +113,7 @@ class Lease:
 
     @classmethod
     def acquire(cls, store: Store, name: str, *, wait_seconds: float = 600.0) -> Self:
-        """Take a lease, waiting for a live holder.
+        """Take a lease, waiting for a live holder, and remove what killed ones left half written.
 
         Raises:
             LakeBusy: it was held all the time.
@@ -131,6 +131,7 @@ class Lease:
             time.sleep(_POLL_SECONDS)
         lease._renewer = threading.Thread(target=lease._renew, daemon=True)
         lease._renewer.start()
+        store.sweep()
         return lease
 
     def _try(self, seen: _Seen) -> bool:

@@ -27,6 +27,7 @@ from ctanalytics.aws import bucket_of
 from ctanalytics.errors import LakeError, LakeUnsafe, UsageError
 from ctanalytics.settings import LakeAws
 
+PROBES = "leases/probe-"
 _TEMPORARY = ".tmp-"
 _SWEPT_OTHERWISE = frozenset(("tables", "staging", "backup"))
 # Delta decodes the first and refuses the others; DuckDB takes the last for a partition.
@@ -200,7 +201,7 @@ def checked(path: str) -> str:
 
 def probe_store(store: Store) -> None:
     """Put an object twice; see `Store.probe`."""
-    path = f"leases/probe-{uuid.uuid4().hex}"
+    path = f"{PROBES}{uuid.uuid4().hex}"
     try:
         first = store.put_once(path, b"first " + uuid.uuid4().bytes)
         second = store.put_once(path, b"second " + uuid.uuid4().bytes)

@@ -285,7 +285,7 @@ def leftovers(home: Path) -> list[str]:
             (path.name.startswith(".") and "tables" not in path.parts)
             or path.suffix in (".tmp", ".part")
             or "#" in path.name
-            or (path.parts[len(home.parts)] == "tmp" and "ctanalytics" in str(path))
+            or (path.parts[len(home.parts)] == "tmp" and path.name.startswith("ctanalytics"))
         )
     ]
     lake = home / "lake"
