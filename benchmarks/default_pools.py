@@ -56,7 +56,7 @@ def deviations(lake: Path) -> dict[str, np.ndarray]:
                 daily = surges.daily(loaded, place)
                 found.setdefault(f"surge_{minutes}", []).append(daily.ravel())
             if kind == "writes":
-                found["stop"] = [stops.silences(loaded).normal.ravel()]
+                found["stop"] = [stops.daily(loaded).ravel()]
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 

@@ -17,9 +17,9 @@ from ctanalytics.detectors.groups import Callers, grouped, main_callers
 from ctanalytics.detectors.history import History, load
 from ctanalytics.detectors.rates import Kind, Span
 from ctanalytics.detectors.review import review
-from ctanalytics.detectors.series import Floats
+from ctanalytics.detectors.series import Floats, Ints
 from ctanalytics.detectors.severity import Impact, error_class, is_sensitive, severity
-from ctanalytics.detectors.stops import Gap, Stop
+from ctanalytics.detectors.stops import Gap, Silences, Stop
 from ctanalytics.detectors.surges import Judged, Surge
 from ctanalytics.findings import anomaly_id, series_key
 
@@ -63,11 +63,14 @@ def call_rate(context: Context, window: Window) -> DetectorResult:
         )
     settings = context.settings
     every = list(histories.values())
-    up = rates.thetas(context, every, settings.share_surge / 2, surges.LOOKS)
-    down = rates.thetas(context, every, settings.share_stop, stops.LOOKS + drops.LOOKS)
+    looks = rates.looks(every, surges.LOOKS)
+    up = rates.thetas(settings.budget, settings.share_surge / 2, looks)
+    fewer = {kind: Fewer.of(history) for kind, history in histories.items()}
+    looks_down = np.sum([one.looks for one in fewer.values()], axis=0)
+    down = rates.thetas(settings.budget, settings.share_stop, looks_down)
     judged = {kind: surges.judge(history) for kind, history in histories.items()}
-    rates.promised(context, "call_rate", "surges", every, up, surges.LOOKS)
-    rates.promised(context, "call_rate", "stops and drops", every, down, stops.LOOKS + drops.LOOKS)
+    rates.promised(context, "call_rate", "surges", every[0], up, looks)
+    rates.promised(context, "call_rate", "stops and drops", every[0], down, looks_down)
     for kind, one in judged.items():
         rates.tails(context, kind, one)
     found: list[_Found] = []
@@ -77,7 +80,7 @@ def call_rate(context: Context, window: Window) -> DetectorResult:
         for surge in surges.find(judged[kind], up):
             theta = rates.at_day(history, up, surge.fired)
             found.append(_Found(base, history, surge, theta))
-        alone, missing = _less_calls(history, down)
+        alone, missing = fewer[kind].find(history, down)
         gaps += [(history, gap) for gap in missing if _goes_on(context, history, gap)]
         for less in alone:
             theta = rates.at_day(history, down, less.fired)
@@ -114,13 +117,28 @@ def _kinds(context: Context) -> Iterator[str]:
                 yield name + _BY_PRINCIPAL
 
 
-def _less_calls(history: History, theta: Floats) -> tuple[list[Stop | Drop], list[Gap]]:
-    """Stops and drops of series by themselves, and of many at once."""
-    known = stops.silences(history)
-    silent = stops.find(history, theta, known)
-    alone, gaps = stops.together(history, silent, known)
-    slow = [drop for drop in drops.find(history, theta, known) if _is_slow(drop, silent)]
-    return [*alone, *slow], gaps
+@dataclass(frozen=True)
+class Fewer:
+    """What stops and drops of a kind of series are judged by."""
+
+    known: Silences
+    own: list[drops.Own]
+    looks: Ints
+    """Of each day to judge: series that can stop, and those that can drop in each window."""
+
+    @classmethod
+    def of(cls, history: History) -> Fewer:
+        """Take it from a history."""
+        known = stops.silences(history)
+        own = drops.owns(history, known)
+        return cls(known, own, stops.judged(history, known) + drops.judged(history, own))
+
+    def find(self, history: History, theta: Floats) -> tuple[list[Stop | Drop], list[Gap]]:
+        """Return stops and drops of series by themselves, and of many at once."""
+        silent = stops.find(history, theta, self.known)
+        alone, gaps = stops.together(history, silent, self.known)
+        slow = [drop for drop in drops.find(history, theta, self.own) if _is_slow(drop, silent)]
+        return [*alone, *slow], gaps
 
 
 def _reviewed(context: Context, judged: dict[str, Judged], theta: Floats) -> list[str]:

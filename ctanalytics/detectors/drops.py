@@ -32,7 +32,7 @@ from ctanalytics.detectors.stops import Silences
 WINDOWS: Final = DROP_WINDOWS
 LOOKS: Final = len(WINDOWS)
 _LONGEST_SILENCE: Final = {60: 180, 360: 360}
-_LEAST_SPREAD: Final = 0.3
+_LEAST_SPREAD: Final = 0.1
 _MOST_RATIO: Final = 0.5
 _MERGE_MINUTES: Final = 60
 _LEAST_HISTORY: Final = 7
@@ -70,7 +70,7 @@ class Looks:
 
 
 @dataclass(frozen=True)
-class _Own:
+class Own:
     """One window's daily deviations against each series' own; days count from `first`."""
 
     first: int
@@ -88,9 +88,21 @@ class _Own:
 def look(history: History) -> list[Looks]:
     """Score every tenth minute of the days to judge of the steady series, window by window."""
     chosen = np.arange(history.count)
-    known = stops.silences(history)
-    own = [_own(history, known, place) for place in range(LOOKS)]
-    return list(_looks(history, chosen, history, own))
+    return list(_looks(history, chosen, history, owns(history, stops.silences(history))))
+
+
+def owns(history: History, known: Silences) -> list[Own]:
+    """Compare the days of the pool and of the window with each series' own, window by window."""
+    return [_own(history, known, place) for place in range(LOOKS)]
+
+
+def judged(history: History, own: list[Own]) -> Ints:
+    """Return how many looks each day to judge has: series that are steady enough, by window."""
+    found: Ints = sum(
+        (np.isfinite(one.u[:, history.first_day - one.first :]).sum(axis=0) for one in own),
+        start=np.zeros(history.axis.days - history.first_day, np.int64),
+    )
+    return found
 
 
 def daily(history: History, place: int) -> Floats:
@@ -99,7 +111,7 @@ def daily(history: History, place: int) -> Floats:
     return _own(history, stops.silences(history), place).normal
 
 
-def find(history: History, theta: Floats | float, known: Silences | None = None) -> list[Drop]:
+def find(history: History, theta: Floats | float, own: list[Own] | None = None) -> list[Drop]:
     """Find the drops that fire on the days to judge.
 
     A series is steady enough after 14 days of history whose longest silence is 3 hours (for the
@@ -107,12 +119,11 @@ def find(history: History, theta: Floats | float, known: Silences | None = None)
 
     Args:
         theta: the score that fires, of all days or of each.
-        known: the silences of the series, where they are at hand.
+        own: what `owns` returns, where it is at hand.
     """
     width = history.axis.days - history.first_day
     thetas = np.broadcast_to(np.asarray(theta, np.float64), (width,))
-    known = known or stops.silences(history)
-    own = [_own(history, known, place) for place in range(LOOKS)]
+    own = own or owns(history, stops.silences(history))
     fires = np.zeros((history.count, width), np.bool_)
     for place, one in enumerate(own):
         for day in range(history.first_day, history.axis.days):
@@ -137,7 +148,7 @@ def find(history: History, theta: Floats | float, known: Silences | None = None)
     return sorted(found, key=lambda drop: (drop.series, drop.start))
 
 
-def _own(history: History, known: Silences, place: int) -> _Own:
+def _own(history: History, known: Silences, place: int) -> Own:
     start = history.first_day - PEAK_DAYS
     longest = known.longest < _LONGEST_SILENCE[WINDOWS[place]]
     steady = (longest & known.eligible & ~history.masked)[:, start:]
@@ -147,7 +158,7 @@ def _own(history: History, known: Silences, place: int) -> _Own:
     middle, scale = _history(np.where(unlearned, np.nan, lowest))
     u = (lowest[:, HISTORY_DAYS:] - middle) / scale
     normal = np.where(unlearned[:, HISTORY_DAYS:], np.nan, u)
-    return _Own(start + HISTORY_DAYS, steady[:, HISTORY_DAYS:], u, normal, middle, scale)
+    return Own(start + HISTORY_DAYS, steady[:, HISTORY_DAYS:], u, normal, middle, scale)
 
 
 def _history(lowest: Floats) -> tuple[Floats, Floats]:
@@ -179,7 +190,7 @@ def _season(history: History) -> Expected:
     return history.expected(history.first_day - 1, history.axis.days)
 
 
-def _looks(history: History, chosen: Ints, part: History, own: list[_Own]) -> Iterator[Looks]:
+def _looks(history: History, chosen: Ints, part: History, own: list[Own]) -> Iterator[Looks]:
     """Score every tenth minute of some series, window by window.
 
     Args:

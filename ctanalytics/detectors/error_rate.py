@@ -36,10 +36,11 @@ def error_rate(context: Context, window: Window) -> DetectorResult:
             rates.table([]), context.derived.take(), ["no errors: no error rates to judge"]
         )
     share = context.settings.share_surge / 2
-    theta = rates.thetas(context, [history], share, surges.LOOKS)
+    looks = rates.looks([history], surges.LOOKS)
+    theta = rates.thetas(context.settings.budget, share, looks)
     judged = surges.judge(history)
     could = _could_page(history)
-    rates.promised(context, "error_rate", "surges", [history], theta, surges.LOOKS)
+    rates.promised(context, "error_rate", "surges", history, theta, looks)
     rates.tails(context, "errors", judged)
     found = [one for one in surges.find(judged, theta) if could[one.series]]
     dates = rates.judged_dates(history)

@@ -19,7 +19,7 @@ from ctanalytics.detectors.calibration import threshold
 from ctanalytics.detectors.drops import Drop
 from ctanalytics.detectors.history import History
 from ctanalytics.detectors.insight import Share
-from ctanalytics.detectors.series import DAY, WARM_DAYS, Floats
+from ctanalytics.detectors.series import DAY, WARM_DAYS, Floats, Ints
 from ctanalytics.detectors.stops import Stop
 from ctanalytics.detectors.surges import BURSTS, Judged, Surge
 from ctanalytics.findings import ANOMALIES, anomaly_id, series_key
@@ -49,48 +49,43 @@ _CONDITIONS: Final = {
 """By kind of series, which events belong to it."""
 
 
-def thetas(context: Context, histories: Sequence[History], share: float, looks: int) -> Floats:
+def looks(histories: Sequence[History], each: int) -> Ints:
+    """Return how many looks each day to judge has.
+
+    Args:
+        histories: of all kinds of series that are looked at.
+        each: looks at each series in a day.
+    """
+    days = range(histories[0].first_day, histories[0].axis.days)
+    return np.array([each * sum(history.active(day) for history in histories) for day in days])
+
+
+def thetas(budget: float, share: float, looks: Ints) -> Floats:
     """Return the score that each day to judge must reach for a part of the budget to hold.
 
     Args:
-        histories: of all kinds of series that the part is for.
-        share: of the budget of the whole lake.
-        looks: at each series in a day.
+        budget: false pages a week that the whole lake may cause.
+        share: of the budget.
+        looks: of each day, at all series together.
     """
-    days = range(histories[0].first_day, histories[0].axis.days)
-    return np.array(
-        [
-            max(
-                threshold(
-                    context.settings.budget,
-                    share,
-                    looks * sum(history.active(day) for history in histories),
-                ),
-                LEAST_THETA,
-            )
-            for day in days
-        ]
-    )
+    return np.array([max(threshold(budget, share, one), LEAST_THETA) for one in looks.tolist()])
 
 
 def promised(
     context: Context,
     detector: str,
     part: str,
-    histories: Sequence[History],
+    history: History,
     theta: Floats,
-    looks: int,
+    looks: Ints,
 ) -> None:
     """Note for a backtest how many false alarms the thresholds of some days promise."""
     if context.replay is None:
         return
-    for date, day, value in zip(
-        judged_dates(histories[0]),
-        range(histories[0].first_day, histories[0].axis.days),
-        theta.tolist(),
-        strict=True,
+    for date, value, count in zip(
+        judged_dates(history), theta.tolist(), looks.tolist(), strict=True
     ):
-        nominal = looks * sum(history.active(day) for history in histories) * 10.0**-value
+        nominal = count * 10.0**-value
         context.replay.expected.append(
             {
                 "detector": detector,

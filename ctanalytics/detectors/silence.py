@@ -84,7 +84,8 @@ def silence(context: Context, window: Window) -> DetectorResult:
     loaded = load(context, window, "cells", with_peaks=False)
     if not loaded.count:
         return DetectorResult(rates.table([]))
-    thetas = rates.thetas(context, [loaded], context.settings.share_silence, stops.LOOKS)
+    settings, looks = context.settings, rates.looks([loaded], 1)
+    thetas = rates.thetas(settings.budget, settings.share_silence, looks)
     found = stops.find(loaded, thetas)
     if not found:
         return DetectorResult(rates.table([]), context.derived.take())

@@ -11,18 +11,19 @@ from typing import Final
 import numpy as np
 
 from ctanalytics.detectors.calibration import MIN_POOL, default_pool, surprise
+from ctanalytics.detectors.expectation import Expected
 from ctanalytics.detectors.history import History
 from ctanalytics.detectors.series import DAY, HISTORY_DAYS, POOL_DAYS, Bools, Floats, Ints
 
-LOOKS: Final = 1
-_PSEUDO_MINUTES: Final = 30.0
+_PSEUDO_MINUTES: Final = 5.0
+_PSEUDO_CALLS: Final = 0.1
+_KNOWN_POWER: Final = 3
 _LEAST_DAYS: Final = 14
-_LEAST_RATIO: Final = 2.0
-_LEAST_MINUTES: Final = 60
+_LEAST_MINUTES: Final = 30
 _CUT: Final = 3.0
 _TOGETHER: Final = 0.3
 _LEAST_TOGETHER: Final = 3
-_LOOK_MINUTES: Final = 10
+_LOOK_MINUTES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,14 @@ class Silences:
     began: Ints
     ended: Floats
     """The longest that ended on a day; NaN without a call."""
+    ended_at: Ints
+    """The minute of the call that ended it."""
     longest: Floats
     """The longest that ended in the 28 days before, cut at what the others make believable."""
     is_old: Bools
     """Whether there are calls on 14 days before."""
+    busy: Ints
+    """The hours with a call of the 28 days before: by so many the longest silence is known."""
 
     @property
     def eligible(self) -> Bools:
@@ -70,21 +75,88 @@ class Silences:
         found: Bools = self.is_old & (self.longest < DAY) & np.isfinite(self.seen)
         return found
 
-    @property
-    def y(self) -> Floats:
-        """The deviations; NaN where a day is not judged."""
-        return np.where(self.eligible, _deviation(self.seen, self.longest), np.nan)
 
-    @property
-    def normal(self) -> Floats:
-        """The deviations of silences that ended: what was normal, each silence once; NaN where a day
-        is not judged."""
-        return np.where(self.eligible, _deviation(self.ended, self.longest), np.nan)
-
-
-def _deviation(silence: Floats, longest: Floats) -> Floats:
-    found: Floats = np.log((silence + _PSEUDO_MINUTES) / (longest + _PSEUDO_MINUTES))
+def judged(history: History, known: Silences) -> Ints:
+    """Return how many looks each day to judge has: eligible series."""
+    found: Ints = known.eligible[:, history.first_day :].sum(axis=0)
     return found
+
+
+def _deviation(silence: Floats, longest: Floats, busy: Ints) -> Floats:
+    ratio = np.log((silence + _PSEUDO_MINUTES) / (longest + _PSEUDO_MINUTES))
+    found: Floats = ratio * np.log(2.0 + busy) ** _KNOWN_POWER
+    return found
+
+
+@dataclass(frozen=True)
+class _Season:
+    """What silences weigh, by when they were. Only series with one beyond its longest are here."""
+
+    expected: Expected
+    place: Ints
+    """(series,) its place among those that are here."""
+
+    @classmethod
+    def of(cls, history: History, known: Silences) -> _Season:
+        first = history.first_day - POOL_DAYS
+        beyond = known.eligible & (np.fmax(known.seen, known.ended) > known.longest)
+        chosen = np.flatnonzero(beyond[:, first:].any(axis=1))
+        place = np.full(history.count, -1)
+        place[chosen] = np.arange(len(chosen))
+        return cls(history.of(chosen).expected(first - 1, history.axis.days), place)
+
+    def weighed(self, series: Ints, after: Ints, silence: Floats) -> Floats:
+        """Weigh silences by the calls that were to be expected in them, against a day's: a night of
+        which nothing is expected is short, and none is longer than it was.
+
+        Args:
+            after: the minute after each silence.
+        """
+        who, length = self.place[series], np.minimum(silence, DAY).astype(np.int64)
+        through = self.expected.through(who, after - 1)
+        missed = through - self.expected.through(who, after - 1 - length)
+        usual = (through - self.expected.through(who, after - 1 - DAY)) * (length / DAY)
+        found: Floats = silence * np.minimum((missed + _PSEUDO_CALLS) / (usual + _PSEUDO_CALLS), 1)
+        return found
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """The deviations of silences, and those that are normal."""
+
+    known: Silences
+    season: _Season
+    normal: Floats
+    """(series, days) of the longest that ended on each day, NaN where a day is not judged; the days
+    of the pool alone are weighed."""
+
+    @classmethod
+    def of(cls, history: History, known: Silences) -> _Scale:
+        season, ended = _Season.of(history, known), known.ended.copy()
+        with np.errstate(invalid="ignore"):
+            beyond = known.eligible & (ended > known.longest)
+        beyond[:, : history.first_day - POOL_DAYS] = False
+        who, day = np.nonzero(beyond)
+        ended[who, day] = season.weighed(who, known.ended_at[who, day], ended[who, day])
+        y = _deviation(ended, known.longest, known.busy)
+        return cls(known, season, np.where(known.eligible, y, np.nan))
+
+    def scores(self, series: Ints, after: Ints, silence: Floats, day: int) -> Floats:
+        """Score silences of a day beyond the longest before; shorter ones, and of under half an
+        hour, are nothing."""
+        longest, found = self.known.longest[series, day], np.zeros(len(series))
+        at = np.flatnonzero((silence > longest) & (silence >= _LEAST_MINUTES))
+        weighed = self.season.weighed(series[at], after[at], silence[at])
+        y = _deviation(weighed, longest[at], self.known.busy[series[at], day])
+        found[at] = surprise(y, _pool(self.normal, day))
+        return found
+
+
+def daily(history: History) -> Floats:
+    """(series, days of the pool and on) the deviations of silences that ended: what is normal, each
+    silence once; NaN where a day is not judged."""
+    found = _Scale.of(history, silences(history)).normal
+    return found[:, history.first_day - POOL_DAYS :]
 
 
 def silences(history: History) -> Silences:
@@ -97,6 +169,7 @@ def silences(history: History) -> Silences:
     across = np.where(called & (before >= 0), first + days - before - 1, 0)
     gap, gap_at = history.dense("gap", 0), history.dense("gap_at", 0)
     ended = np.maximum(gap, across)
+    ended_at = np.where(gap >= across, gap_at + gap, first) + days
     # A call at midnight ends a silence that the day before has seen whole.
     across[first == 0] = 0
     inner = np.maximum(gap, across)
@@ -107,7 +180,11 @@ def silences(history: History) -> Silences:
     began = np.where(inner > still, inner_at, latest + 1)
     seen[latest < 0] = np.nan
     known = np.where(called & ~history.unlearned, ended.astype(np.float64), np.nan)
-    return Silences(seen, began, known, _longest(known), _is_old(called))
+    hours = np.zeros_like(gap)
+    for day, rows in history.past.days.items():
+        hours[rows.series, day] = np.count_nonzero(rows.hours, axis=1)
+    is_old = _before(called) >= _LEAST_DAYS
+    return Silences(seen, began, known, ended_at, _longest(known), is_old, _before(hours))
 
 
 def _longest(ended: Floats) -> Floats:
@@ -124,13 +201,13 @@ def _longest(ended: Floats) -> Floats:
     return np.minimum(most, _CUT * second + _PSEUDO_MINUTES)
 
 
-def _is_old(called: Bools) -> Bools:
-    """(series, days) whether there are calls on 14 of the 28 days before: fewer are no habit."""
-    count, days = called.shape
+def _before(values: Ints | Bools) -> Ints:
+    """(series, days) the sum of the 28 days before."""
+    count, days = values.shape
     running = np.zeros((count, days + 1), np.int64)
-    np.cumsum(called, axis=1, out=running[:, 1:])
+    np.cumsum(values, axis=1, out=running[:, 1:])
     day = np.arange(days)
-    found: Bools = running[:, day] - running[:, np.maximum(day - HISTORY_DAYS, 0)] >= _LEAST_DAYS
+    found: Ints = running[:, day] - running[:, np.maximum(day - HISTORY_DAYS, 0)]
     return found
 
 
@@ -146,17 +223,17 @@ def find(history: History, theta: Floats | float, known: Silences | None = None)
     if not history.count:
         return []
     known, first_day = known or silences(history), history.first_day
-    y, normal = known.y, known.normal
+    scale = _Scale.of(history, known)
     next_call = _next_calls(history)
     width = history.axis.days - first_day
     thetas = np.broadcast_to(np.asarray(theta, np.float64), (width,))
     stops: dict[tuple[int, int], Stop] = {}
     for today in range(first_day, history.axis.days):
         chosen = np.flatnonzero(known.eligible[:, today])
-        scores = surprise(y[chosen, today], _pool(normal, today))
-        seen, usual = known.seen[chosen, today], known.longest[chosen, today]
-        fires = scores >= thetas[today - first_day]
-        fires &= (seen >= _LEAST_RATIO * usual) & (seen >= _LEAST_MINUTES)
+        seen, theta_now = known.seen[chosen, today], float(thetas[today - first_day])
+        after = known.began[chosen, today] + seen.astype(np.int64)
+        scores = scale.scores(chosen, after, seen, today)
+        fires = (scores >= theta_now) & (scores > 0)
         for number, score in zip(chosen[fires].tolist(), scores[fires].tolist(), strict=True):
             start = int(known.began[number, today])
             end = start + int(known.seen[number, today])
@@ -165,8 +242,7 @@ def find(history: History, theta: Floats | float, known: Silences | None = None)
                 end = int(next_call[number, today])
                 is_open = end >= history.end_minute
             longest = int(known.longest[number, today])
-            least = max(_LEAST_RATIO * longest, _LEAST_MINUTES)
-            fired = max(start + int(least), today * DAY)
+            fired = _fired(scale, number, start, today, theta_now)
             found = Stop(number, start, end, fired, is_open, round(score, 6), longest)
             earlier = stops.get((number, start))
             if earlier is None:
@@ -175,6 +251,16 @@ def find(history: History, theta: Floats | float, known: Silences | None = None)
                 # What was usual, and when it was too long, is told as of the day it began.
                 stops[number, start] = replace(found, longest=earlier.longest, fired=earlier.fired)
     return [stops[key] for key in sorted(stops)]
+
+
+def _fired(scale: _Scale, number: int, start: int, today: int, theta: float) -> int:
+    """The first minute of a day at which a silence is an alarm."""
+    longest = max(int(scale.known.longest[number, today]) + 1, _LEAST_MINUTES)
+    first = max(start + longest, today * DAY)
+    after = np.arange(first, start + int(scale.known.seen[number, today]) + 1)
+    silence = (after - start).astype(np.float64)
+    scores = scale.scores(np.full(len(after), number), after, silence, today)
+    return int(after[np.argmax(scores >= theta)])
 
 
 def _next_calls(history: History) -> Ints:
@@ -197,12 +283,9 @@ class Looks:
 
 
 def look(history: History) -> Looks:
-    """Score the silence of every eligible series every ten minutes, as a live run would.
-
-    The guards of `find` hold here too: what they refuse is left out.
-    """
+    """Score the silence of every eligible series every five minutes, as a live run would."""
     known, first_day = silences(history), history.first_day
-    normal = known.normal
+    scale = _Scale.of(history, known)
     minutes = history.minutes(first_day - 2, history.axis.days)
     step = np.arange(_LOOK_MINUTES - 1, DAY, _LOOK_MINUTES)
     found: list[tuple[Ints, Ints, Floats]] = []
@@ -211,10 +294,8 @@ def look(history: History) -> Looks:
         who = np.repeat(chosen, len(step))
         minute = np.tile(step + today * DAY, len(chosen))
         gap = (minute - minutes.last_call(who, minute)).astype(np.float64)
-        usual = known.longest[who, today]
-        scores = surprise(_deviation(gap, usual), _pool(normal, today))
-        held = (gap >= _LEAST_RATIO * usual) & (gap >= _LEAST_MINUTES)
-        kept = held & (scores > 0) & (minute < history.end_minute)
+        scores = scale.scores(who, minute + 1, gap, today)
+        kept = (scores > 0) & (minute < history.end_minute)
         found.append((who[kept], minute[kept], scores[kept]))
     whos, at, score = (np.concatenate(column) for column in zip(*found, strict=True))
     order = np.lexsort((at, whos))

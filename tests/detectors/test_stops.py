@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ctanalytics.detectors import drops, stops
+from ctanalytics.detectors.call_rate import Fewer
 from ctanalytics.detectors.history import History
 from ctanalytics.detectors.series import DAY
 from tests.detectors.histories import history
@@ -54,9 +55,37 @@ def test_what_is_scored_live_is_what_is_found_afterwards(silent: History) -> Non
     theta = float(looks.score[len(looks.score) // 2])
     (found,) = stops.find(silent, theta)
     assert found.start - 1 <= looks.minute[0] < found.end
-    assert found.start < found.fired <= looks.minute[0] + 10
+    first = int(looks.minute[looks.score >= theta][0])
+    assert first - 5 < found.fired - 1 <= first
     assert found.score >= looks.score.max()
     assert not stops.find(silent, found.score + 0.1)
+
+
+def test_a_series_that_hardly_pauses_is_found_silent_within_the_hour(silent: History) -> None:
+    (found,) = stops.find(silent, 4.0)
+    assert 30 <= found.fired - found.start < 60
+
+
+def test_a_silence_grows_by_the_calls_that_are_missing_and_not_by_night() -> None:
+    office = np.concatenate(
+        [np.arange(day * DAY + 480, day * DAY + 1_080, 5) for day in range(DAYS)]
+    )
+    gone = without(office, 30 * DAY + 720, 31 * DAY + 720)
+    whole = made(gone, *(beat(7, shift=number) for number in range(30)))
+    looks = stops.look(whole)
+    score = dict(zip(looks.minute.tolist(), looks.score.tolist(), strict=True))
+    late, early, noon = (score[at(whole, 31 * DAY + hour * 60 - 1)] for hour in (3, 8, 12))
+    assert early == pytest.approx(late, abs=0.3)
+    assert noon > early + 1
+
+
+def test_series_that_can_neither_stop_nor_drop_take_nothing_of_the_budget(
+    steady: list[np.ndarray],
+) -> None:
+    seldom = [np.arange(number, END, 2_000) for number in range(20)]
+    few, many = made(*steady[:5]), made(*steady[:5], *seldom)
+    assert Fewer.of(few).looks.tolist() == Fewer.of(many).looks.tolist()
+    assert (Fewer.of(few).looks >= 5).all()
 
 
 def test_one_stop_does_not_hide_the_next() -> None:
