@@ -194,12 +194,16 @@ def _day(base: list[str], work: Path, day: dt.datetime, events: int) -> str:
 
 def _append_anomalies(lake: Lake, day: str, count: int) -> None:
     """Anomalies of the day's busiest pairs of principal and API, with ids of its events."""
-    pairs = duckdb.connect().sql(
-        "select account_id, aws_region, event_source, event_name, principal_arn,"
-        " list(event_id order by event_time)[:100] as ids"
-        f" from read_parquet('{day}') where principal_arn is not null"
-        f" group by all order by count(*) desc, account_id, principal_arn, event_name, aws_region limit {count}"
-    ).to_arrow_table()
+    pairs = (
+        duckdb.connect()
+        .sql(
+            "select account_id, aws_region, event_source, event_name, principal_arn,"
+            " list(event_id order by event_time)[:100] as ids"
+            f" from read_parquet('{day}') where principal_arn is not null"
+            f" group by all order by count(*) desc, account_id, principal_arn, event_name, aws_region limit {count}"
+        )
+        .to_arrow_table()
+    )
     rows = [_anomaly(place, pair) for place, pair in enumerate(pairs.to_pylist())]
     lake.append("anomalies", pa.Table.from_pylist(rows, ANOMALIES))
     incidents = [_incident(rows[first : first + 5]) for first in range(0, len(rows), 5)]
