@@ -32,7 +32,8 @@ import pyarrow.compute as pc
 
 from ctanalytics.app.ingest import ingest
 from ctanalytics.app.simulate import simulate
-from ctanalytics.engines.duckdb import Engine, TableFiles
+from ctanalytics.engines.duckdb import Engine
+from ctanalytics.engines.table_files import TableFiles
 from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.layout import TABLES
 from ctanalytics.settings import Rules

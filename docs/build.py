@@ -16,7 +16,8 @@ import typer
 
 from ctanalytics.cli.main import app
 from ctanalytics.engines import statements
-from ctanalytics.engines.duckdb import Engine, TableFiles
+from ctanalytics.engines.duckdb import Engine
+from ctanalytics.engines.table_files import TableFiles
 from ctanalytics.lake.layout import TABLES
 from ctanalytics.posture.catalogue import about
 from ctanalytics.settings import ENV_PREFIX, Settings, Struct

@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ctanalytics.engines.duckdb import Engine, TableFiles
+from ctanalytics.engines.duckdb import Engine
+from ctanalytics.engines.table_files import TableFiles
 from ctanalytics.findings import ANOMALIES, BEHAVIOUR_DRIFT, MARKS, OUTBOX
 from ctanalytics.records import schema, series_tables
 from ctanalytics.records.config_item import CONFIG_ITEMS

@@ -32,7 +32,8 @@ from benchmarks.detection.behaviour_simulation import DAYS, KINDS, START, TEST_D
 from ctanalytics.detectors import behaviour_features as features
 from ctanalytics.detectors.behaviour_features import Frame
 from ctanalytics.detectors.behaviour_surprise import Verdicts, judge
-from ctanalytics.engines.duckdb import Engine, TableFiles
+from ctanalytics.engines.duckdb import Engine
+from ctanalytics.engines.table_files import TableFiles
 from ctanalytics.lake.layout import TABLES
 from ctanalytics.places import PLACES
 from ctanalytics.records.schema import EVENTS

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from ctanalytics.app.investigate_subject import Subject
-from ctanalytics.engines.duckdb import Engine, TableFiles
+from ctanalytics.engines.duckdb import Engine
+from ctanalytics.engines.table_files import TableFiles
 from ctanalytics.records.schema import EVENTS
 from ctanalytics.untrusted import sql_text
 

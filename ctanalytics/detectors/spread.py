@@ -15,8 +15,9 @@ from functools import cached_property
 from typing import Any, Final
 
 from ctanalytics.detectors.base import Context
-from ctanalytics.engines.duckdb import Engine, TableFiles
+from ctanalytics.engines.duckdb import Engine
 from ctanalytics.engines.executor import Executor, Part
+from ctanalytics.engines.table_files import TableFiles
 from ctanalytics.lake.derived import Derived
 from ctanalytics.lake.layout import TABLES
 from ctanalytics.lake.store import Store, store_from

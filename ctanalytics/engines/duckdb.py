@@ -13,63 +13,23 @@ import secrets
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import duckdb
-import msgspec
 import pyarrow as pa
 
 from ctanalytics import untrusted
 from ctanalytics.engines import statements
+from ctanalytics.engines.read_only import require_read
 from ctanalytics.engines.scans import Scan, scans_of
+from ctanalytics.engines.table_files import TableFiles, empty_tables
 from ctanalytics.errors import QueryError, SettingsError
 
-_READS = frozenset(("SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"))
-_EXPLAIN = re.compile(r"\s*explain\s", re.I)
-_SLACK = dt.timedelta(days=2)  # no temporary credentials last longer
 _PARAMETER = re.compile(r"\$([a-z_]+)")
 _WORD = re.compile(r"[a-z_]+")
 _OF_ALL_VIEWS = re.compile(r"\b(information_schema|show|(duckdb|pg|pragma|sqlite)_[a-z_]+)\b")
-_TYPES = {
-    pa.string(): "VARCHAR",
-    pa.binary(): "BLOB",
-    pa.bool_(): "BOOLEAN",
-    pa.int8(): "TINYINT",
-    pa.int16(): "SMALLINT",
-    pa.int32(): "INTEGER",
-    pa.int64(): "BIGINT",
-    pa.float32(): "FLOAT",
-    pa.float64(): "DOUBLE",
-    pa.date32(): "DATE",
-    pa.timestamp("us", "UTC"): "TIMESTAMPTZ",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class TableFiles:
-    """The Parquet files that make up a table now, and the columns all of them share.
-
-    A partition column is read from the path (`.../event_date=2026-11-24/...`).
-    """
-
-    schema: pa.Schema
-    files: Sequence[str] = ()
-    partition: str | None = None
-    lacking: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Of files that an older version wrote: columns that are not in them, and read as null."""
-
-    def by_date(self) -> dict[dt.date | None, list[str]]:
-        """Return the files by the date of their partition; None: their paths tell none."""
-        date_in_path = re.compile(
-            f"/{re.escape(self.partition or '')}=([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})/"
-        )
-        found: dict[dt.date | None, list[str]] = {}
-        for file in self.files:
-            date = date_in_path.search(file)
-            found.setdefault(dt.date.fromisoformat(date[1]) if date else None, []).append(file)
-        return found
 
 
 @dataclass
@@ -130,8 +90,9 @@ class Engine:
             "create table lake.bounds as select $1::timestamptz as since, $2::timestamptz as until",
             [self.since, self.until],
         )
-        inside = {name: replace(t, files=self._in_span(t)) for name, t in self.tables.items()}
-        self._create_empty({name: t.schema for name, t in inside.items() if not t.files})
+        inside = {name: t.within(self.since, self.until) for name, t in self.tables.items()}
+        if empty := {name: t.schema for name, t in inside.items() if not t.files}:
+            run(empty_tables(empty))
         for name, table in inside.items():
             if table.files:
                 self._create_table(name, table)
@@ -149,39 +110,10 @@ class Engine:
             run("set enable_external_access = false")
             run("set lock_configuration = true")
 
-    def _create_empty(self, schemas: Mapping[str, pa.Schema]) -> None:
-        # One statement: two dozen tables from empty Arrow ones take twice as long as all the rest.
-        made = []
-        for name, schema in schemas.items():
-            columns = (f"{untrusted.sql_identifier(c.name)} {_type(c.type)}" for c in schema)
-            made.append(
-                f"create table lake.{untrusted.sql_identifier(name)} ({', '.join(columns)})"
-            )
-        if made:
-            self._connection.execute("; ".join(made))
-
     def _create_table(self, name: str, table: TableFiles) -> None:
-        quoted = f"lake.{untrusted.sql_identifier(name)}"
-        by_columns: dict[tuple[str, ...], list[str]] = {}
-        for file in table.files:
-            by_columns.setdefault(tuple(table.lacking.get(file, ())), []).append(file)
         condition = f" where {self.filters[name]}" if name in self.filters else ""
-        # Files of other columns apart: to unite them by name, DuckDB would open every file.
-        reads = [_read(table, files, lacking) + condition for lacking, files in by_columns.items()]
-        self._connection.execute(f"create view {quoted} as {' union all '.join(reads)}")
-
-    def _in_span(self, table: TableFiles) -> Sequence[str]:
-        """The files of the dates in question, and of the two days before: see credential_events."""
-        if table.partition is None or (self.since is None and self.until is None):
-            return table.files
-        first = self.since.astimezone(dt.UTC).date() - _SLACK if self.since else dt.date.min
-        last = self.until.astimezone(dt.UTC).date() if self.until else dt.date.max
-        return [
-            file
-            for date, files in table.by_date().items()
-            if date is None or first <= date <= last
-            for file in files
-        ]
+        quoted = untrusted.sql_identifier(name)
+        self._connection.execute(f"create view lake.{quoted} as {table.read(condition)}")
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
@@ -293,7 +225,7 @@ class Engine:
             QueryError: it is not SQL, is more than one statement, or does more than read.
         """
         with self._foreign_errors(text, values):
-            self._require_read(text)
+            require_read(self._connection, text)
             return self._relation(text, values).to_arrow_table()
 
     def stream(
@@ -301,7 +233,7 @@ class Engine:
     ) -> pa.RecordBatchReader:
         """Run a user's SQL and hand out its rows in batches; raises as `query` does."""
         with self._foreign_errors(text, values):
-            self._require_read(text)
+            require_read(self._connection, text)
             batches = self._relation(text, values).to_arrow_reader(rows)
         return pa.RecordBatchReader.from_batches(batches.schema, self._batches(text, batches))
 
@@ -315,7 +247,7 @@ class Engine:
 
     def _explained(self, how: str, text: str, values: Mapping[str, Any] | None) -> str:
         with self._foreign_errors(text, values):
-            self._require_read(text)
+            require_read(self._connection, text)
             rows = self._relation(f"{how} {text}", values).fetchall()
         return "\n".join(str(row[-1]) for row in rows)
 
@@ -391,76 +323,9 @@ class Engine:
             # A name put together by a function; and a misspelt one is shown its neighbours.
             return self.connection.sql(text, params=values)
 
-    def _require_read(self, text: str) -> None:
-        """Refuse SQL that is not one statement, or that does more than read.
-
-        The type of a statement is not enough: `with x as (copy ... to ...) select ...` is a
-        SELECT to DuckDB and writes files, and `explain analyze` runs what it explains.
-        """
-        found = duckdb.extract_statements(text)
-        if len(found) != 1:
-            raise QueryError(
-                f"{len(found)} statements where one is expected",
-                where=untrusted.one_line(text),
-                mend="run one statement at a time",
-            )
-        kind = found[0].type
-        explained = _EXPLAIN.match(text) if kind == duckdb.StatementType.EXPLAIN else None
-        if kind == duckdb.StatementType.SELECT or explained:
-            inner = text[explained.end() :] if explained else text
-            ((text_of_tree,),) = self._connection.execute(
-                "select json_serialize_sql(?)", [inner]
-            ).fetchall()
-            tree = msgspec.json.decode(text_of_tree)
-            if not tree.get("error", True) and _node_types(tree) <= _READS:
-                return
-        raise QueryError(
-            f"a {kind.name} statement that does more than read: the lake is read-only here",
-            where=untrusted.one_line(text),
-            mend="use SELECT; write results with --output, see a plan with --explain",
-        )
-
     def _arrow(self, text: str, values: Any) -> pa.Table:
         self._make_named(text)
         return self._connection.sql(text, params=values).to_arrow_table()
-
-
-def _node_types(tree: Any) -> set[str]:
-    """The kinds of query that a parsed statement is made of."""
-    found: set[str] = set()
-    waiting = [tree]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, dict):
-            kind = part.get("type")
-            if isinstance(kind, str) and kind.endswith("_NODE"):
-                found.add(kind)
-            waiting.extend(part.values())
-        elif isinstance(part, list):
-            waiting.extend(part)
-    return found
-
-
-def _read(table: TableFiles, files: Sequence[str], lacking: Sequence[str]) -> str:
-    """Statement that reads files which have, and lack, the same columns."""
-    columns = ", ".join(
-        f"cast(null as {_type(column.type)}) as {untrusted.sql_identifier(column.name)}"
-        if column.name in lacking
-        else untrusted.sql_identifier(column.name)
-        for column in table.schema
-    )
-    listed = ", ".join(untrusted.sql_text(file) for file in files)
-    options = "hive_partitioning = false"
-    if table.partition:
-        options = f"hive_partitioning = true, hive_types = {{{untrusted.sql_text(table.partition)}: DATE}}"
-    return f"select {columns} from read_parquet([{listed}], {options})"
-
-
-def _type(kind: pa.DataType) -> str:
-    """DuckDB's name of an Arrow type that a table of ours has."""
-    if pa.types.is_list(kind):
-        return f"{_type(kind.value_type)}[]"
-    return _TYPES[kind]
 
 
 def _spill_place() -> str:

@@ -149,7 +149,8 @@ class Lake:
             filters: conditions in SQL of ours on the rows of tables and views, by their names.
             database: a new DuckDB file, in which the tables and views then last.
         """
-        from ctanalytics.engines.duckdb import Engine, TableFiles
+        from ctanalytics.engines.duckdb import Engine
+        from ctanalytics.engines.table_files import TableFiles
 
         # In the reverse order of their commits: who sees a plan's events has its ledger rows too.
         files = {name: self.files(name) for name in reversed(layout.TABLES)}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ctanalytics.engines.duckdb import Engine, TableFiles
+from ctanalytics.engines.duckdb import Engine
+from ctanalytics.engines.table_files import TableFiles
 from ctanalytics.lake.decode import Decoder, Limits
 from ctanalytics.lake.layout import TABLES
 

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ctanalytics.engines import statements
-from ctanalytics.engines.duckdb import Engine, TableFiles, with_dates
+from ctanalytics.engines.duckdb import Engine, with_dates
+from ctanalytics.engines.table_files import TableFiles
 from ctanalytics.errors import QueryError
 from tests import builders
 

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ctanalytics.engines import statements
-from ctanalytics.engines.duckdb import Engine, TableFiles
+from ctanalytics.engines.duckdb import Engine
+from ctanalytics.engines.table_files import TableFiles
 from ctanalytics.lake.layout import TABLES
 from ctanalytics.records import schema
 from tests import builders
