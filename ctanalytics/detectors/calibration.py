@@ -89,14 +89,14 @@ def surprise(values: Floats, pool: Floats, *, least_scale: float = _LEAST_SCALE)
 
 
 def _tail_place(count: int) -> int:
-    place = min(int(_TAIL * count), count - 1)
+    place = int(_TAIL * count)
     return min(place, count - 1 - _UNTRUSTED) if count >= _UNTRUSTED_POOL else place
 
 
 def _tail(known: Floats, least_scale: float) -> tuple[float, float]:
     """Where the tail of sorted values begins, and its scale."""
     count = len(known)
-    body = known[min(int(_BODY * count), count - 1)]
+    body = known[int(_BODY * count)]
     place = _tail_place(count)
     tail = known[place]
     ratio = (1 - _BODY) / max((count - place) / count, 1 - _TAIL)

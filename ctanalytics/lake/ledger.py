@@ -59,7 +59,10 @@ class Ledger:
     _version: int = field(default=-1, init=False)
     _floor: dt.date = field(default=dt.date.max, init=False)
     """The first delivery day whose rows are here."""
-    _archives: frozenset[tuple[str, str]] | None = field(default=None, init=False, repr=False)
+    _archives: dict[tuple[str, str], frozenset[tuple[str, str]]] = field(
+        default_factory=dict, init=False, repr=False
+    )
+    """By bucket and mark, the keys and ETags of the archives that were read to their end."""
 
     @property
     def held(self) -> int:
@@ -86,7 +89,7 @@ class Ledger:
                     self._index.add(rows)
         else:
             self._index.replace(rows for path in sorted(files) for rows in self._read(path))
-        self._files, self._version, self._archives = files, version, None
+        self._files, self._version, self._archives = files, version, {}
 
     def _wanted(self) -> frozenset[str]:
         """The table's files that may have rows of the days from the first one on."""
@@ -151,15 +154,15 @@ class Ledger:
             mark: what stands between an archive's key and the names of its members.
         """
         self._refresh()
-        if self._archives is None:
+        if (bucket, mark) not in self._archives:
             with self.lake.engine() as engine:
                 rows = engine.run(
                     "lake/complete_archives", bucket=bucket, mark=mark, states=sorted(AGAIN)
                 )
-            self._archives = frozenset(
+            self._archives[bucket, mark] = frozenset(
                 zip(rows["key"].to_pylist(), rows["etag"].to_pylist(), strict=True)
             )
-        return (key, etag) in self._archives
+        return (key, etag) in self._archives[bucket, mark]
 
     def states(self, objects: Sequence[dict[str, Any]]) -> list[Known | None]:
         """Return the newest word on each object; None when it was never looked at.

@@ -159,7 +159,7 @@ def signing_string(digest: Digest, content: bytes) -> bytes:
             hashlib.sha256(content).hexdigest(),
             "null" if digest.previous_signature is None else digest.previous_signature,
         )
-    ).encode("utf-8", "surrogatepass")
+    ).encode()
 
 
 def sign(key: RSAPrivateKey, text: bytes) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from ctanalytics.detectors.base import Context, Replay
-from ctanalytics.detectors.budget import STEP, Alarm, Governed, govern
+from ctanalytics.detectors.budget import STEP, Alarm, Governed, govern, thetas
 from ctanalytics.detectors.groups import Callers, grouped, main_callers
 from ctanalytics.detectors.insight import Share
 from ctanalytics.detectors.review import q_values
@@ -30,11 +32,23 @@ def at(day: int, hour: int = 12) -> dt.datetime:
 
 
 def governed(
-    alarms: list[Alarm], budget: list[dict[str, Any]] | None = None, **settings: Any
+    alarms: list[Alarm],
+    budget: list[dict[str, Any]] | None = None,
+    earlier: Sequence[dict[str, Any]] = (),
+    **settings: Any,
 ) -> Governed:
-    replay = Replay(ANOMALIES.empty_table(), budget or [])
+    replay = Replay(pa.Table.from_pylist(list(earlier), ANOMALIES), budget or [])
     context = Context(Engine({}), LocalExecutor(1), Detect(**settings), at(30), replay=replay)
     return govern(context, "call_rate", 0.5, DATES, alarms)
+
+
+def published(at_: dt.datetime, **columns: Any) -> dict[str, Any]:
+    """An anomaly of an earlier run."""
+    texts = {"anomaly_id", "kind", "severity", "series_key", "title", "explanation", "evidence"}
+    numbers = {"revision": 1, "score": 5.0, "started_at": at_, "detected_at": at_}
+    return (
+        dict.fromkeys(texts, "x") | numbers | {"state": "open", "detector": "call_rate"} | columns
+    )
 
 
 def storm(count: int, day: int, margin: float = 0.1) -> list[Alarm]:
@@ -72,6 +86,81 @@ def test_what_was_decided_for_a_day_stays() -> None:
     assert set(later.raised.values()) == {0.0}
 
 
+def test_a_decision_is_kept_with_what_led_to_it() -> None:
+    found = governed([*storm(int(2 * ALLOWED) + 1, 3), *storm(1, 5, margin=0.6)])
+    shared = {"detector": "call_rate", "allowed": ALLOWED, "decided_at": at(30)}
+    assert [row["day"] for row in found.decided] == DATES
+    assert found.decided[3:6] == [
+        shared | {"day": DATES[3], "raised": 0, "alarms": 0},
+        shared | {"day": DATES[4], "raised": 1, "alarms": 15},
+        shared | {"day": DATES[5], "raised": 2, "alarms": 15},
+    ]
+    assert found.decided[6]["alarms"] == 16  # what was kept back is not counted, what stands is
+
+
+def test_the_note_tells_from_when_by_how_much_and_how_many_are_kept_back() -> None:
+    many = storm(15, 17)
+    assert governed([*many, Alarm(at(18), 0.2), Alarm(at(18), 0.25)]).notes == [
+        "call_rate: more than twice the budget of alarms in 14 days, so from 2026-03-20 on its "
+        "threshold is raised, by up to 0.5; 1 weaker alarm is kept back (set "
+        "detect.governor_since to a date to start afresh from there)"
+    ]
+    (note,) = governed([*many, Alarm(at(18), 0.2), Alarm(at(19), 0.25)]).notes
+    assert "; 2 weaker alarms are kept back (" in note
+    (none,) = governed(many).notes
+    assert "; 0 weaker alarms are kept back (" in none
+
+
+def test_alarms_of_earlier_runs_count_for_fourteen_days() -> None:
+    twice = int(2 * ALLOWED)
+
+    def raised(*rows: dict[str, Any]) -> float:
+        return governed([], earlier=[published(at(-1))] * twice + list(rows)).raised[DAY]
+
+    assert raised() == 0.0
+    assert raised(published(at(-1))) == STEP
+    assert raised(published(at(-14, 0))) == STEP
+    assert raised(published(at(-15, 23))) == 0.0
+    assert raised(published(at(0, 0))) == 0.0
+    assert raised(published(at(-1), state="closed")) == STEP
+    assert raised(published(at(-1), state="withdrawn")) == 0.0
+    assert raised(published(at(-1), detector="error_rate")) == 0.0
+
+
+def test_the_newest_decision_before_the_first_day_goes_on() -> None:
+    known = [
+        {"detector": "call_rate", "day": DAY - dt.timedelta(days=days), "raised": raised}
+        for days, raised in ((9, 5), (2, 2), (5, 4))
+    ]
+    assert set(governed([], known).raised.values()) == {2 * STEP}
+    since = (DAY - dt.timedelta(days=2)).isoformat()
+    assert set(governed([], known, governor_since=since).raised.values()) == {2 * STEP}
+
+
+def test_an_alarm_that_began_before_the_first_day_is_judged_on_it() -> None:
+    known = [{"detector": "call_rate", "day": DAY, "raised": 1}]
+    alarms = [Alarm(at(-1, 23), 0.25), Alarm(at(-1, 23), 0.24), Alarm(at(25), 9.0)]
+    assert governed(alarms, known).stands == [True, False, False]
+
+
+def test_thresholds_rise_by_what_was_decided_for_their_day() -> None:
+    base = np.array([3.0, 3.5, 4.0])
+    found = thetas({DATES[1]: 0.5, DATES[9]: 2.0}, DATES[:3], base)
+    assert found.tolist() == [3.0, 4.0, 4.0]
+    assert base.tolist() == [3.0, 3.5, 4.0]
+
+
+def test_without_judged_days_or_a_governor_all_alarms_stand() -> None:
+    context = Context(
+        Engine({}),
+        LocalExecutor(1),
+        Detect(),
+        at(30),
+        replay=Replay(ANOMALIES.empty_table(), []),
+    )
+    assert govern(context, "call_rate", 0.5, [], storm(2, 0)) == Governed([True] * 2, {}, [], [])
+
+
 def test_another_detector_is_not_its_business() -> None:
     found = governed([], [{"detector": "error_rate", "day": DATES[2], "raised": 3}])
     assert set(found.raised.values()) == {0.0}
@@ -79,8 +168,7 @@ def test_another_detector_is_not_its_business() -> None:
 
 def test_the_governor_can_be_switched_off() -> None:
     found = governed(storm(99, 3), governor=False)
-    assert all(found.stands)
-    assert found.decided == []
+    assert found == Governed([True] * 99, {}, [], [])
 
 
 @pytest.mark.parametrize(

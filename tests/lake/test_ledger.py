@@ -207,6 +207,51 @@ def test_the_order_of_a_listing_is_kept(lake: Lake) -> None:
     assert [one["key"][-9] for one in Ledger(lake).unknown(names)] == list("edba")
 
 
+def test_keys_are_those_of_a_bucket_whose_newest_word_is_that_they_were_read(lake: Lake) -> None:
+    states = ("partial", "ingested", "empty", "skipped", "quarantined", "denied", "gone")
+    commit(lake, 1, *(row(found(state), state) for state in states))
+    commit(lake, 2, row(found(bucket="other"), "ingested", plan_id=2))
+    read = [found(name)["key"] for name in ("empty", "ingested", "partial")]
+    assert Ledger(lake).keys("trail") == read
+    commit(lake, 3, row(found("ingested"), "gone", plan_id=3))
+    assert Ledger(lake).keys("trail") == [read[0], read[2]]
+    assert Ledger(lake).keys("other") == [found()["key"]]
+
+
+def test_an_archive_is_complete_when_it_was_read_to_its_end_and_no_member_waits(
+    lake: Lake,
+) -> None:
+    def of(name: str, state: str, plan_id: int = 1, **fields: Any) -> dict[str, Any]:
+        return row(found() | {"bucket": "file", "key": name} | fields, state, plan_id)
+
+    commit(
+        lake,
+        1,
+        *(of("/logs/whole.zip", "skipped"), of("/logs/whole.zip!/a.json", "ingested")),
+        *(of("/logs/whole.zip!/b.json", "quarantined"), of("/logs/half.zip", "partial")),
+        *(of("/logs/waits.zip", "skipped"), of("/logs/waits.zip!/a.json", "denied")),
+        of("/logs/whole.zip", "skipped", bucket="other", etag="e7"),
+    )
+    ledger = Ledger(lake)
+
+    def complete(name: str, etag: str = "e1", bucket: str = "file", mark: str = "!/") -> bool:
+        return ledger.is_complete(bucket, f"/logs/{name}.zip", etag, mark)
+
+    assert [complete(name) for name in ("whole", "half", "waits", "unknown")] == [
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert not complete("whole", "e2")
+    assert complete("waits", mark="::")  # by another mark it has no member
+    assert (complete("whole", "e1", "other"), complete("whole", "e7", "other")) == (False, True)
+    # What a plan adds is seen by the same ledger.
+    commit(lake, 2, of("/logs/waits.zip!/a.json", "ingested", 2))
+    commit(lake, 3, of("/logs/whole.zip!/a.json", "deferred", 3))
+    assert (complete("waits"), complete("whole")) == (True, False)
+
+
 def test_a_row_has_all_columns_and_the_times_of_the_listing() -> None:
     made = row(found(), "ingested", records=3)
     assert list(made) == schema.LOG_FILES.names

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import hashlib
+import json
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -61,8 +62,6 @@ def test_published_digest_is_read_whole() -> None:
 
 
 def test_a_built_digest_has_the_fields_of_the_published_one_in_its_order() -> None:
-    import json
-
     ours = json.loads(form.build(form.parse(PUBLISHED)))
     assert json.dumps(ours) == json.dumps(json.loads(PUBLISHED))
 
@@ -123,8 +122,16 @@ def test_a_key_is_written_in_the_documented_format(key: rsa.RSAPrivateKey) -> No
 def test_a_key_of_another_kind_is_refused() -> None:
     elliptic = ec.generate_private_key(ec.SECP256R1()).public_key()
     der = elliptic.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    with pytest.raises(ValueError, match="not an RSA key"):
+    with pytest.raises(ValueError, match=r"^the key is not an RSA key$"):
         form.load_public_key(der)
+
+
+def test_a_key_on_a_curve_that_nobody_knows_is_refused_by_its_name() -> None:
+    elliptic = ec.generate_private_key(ec.SECP256R1()).public_key()
+    der = elliptic.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    known, unknown = (bytes.fromhex(f"06082a8648ce3d0301{last}") for last in ("07", "77"))
+    with pytest.raises(ValueError, match=r"1\.2\.840\.10045\.3\.1\.119 is not supported"):
+        form.load_public_key(der.replace(known, unknown))
 
 
 @given(der=st.binary(max_size=200))
@@ -154,8 +161,6 @@ def test_bytes_that_are_no_digest_are_a_value_error(content: bytes) -> None:
     ],
 )
 def test_a_digest_without_a_field_that_validation_needs_is_refused(name: str) -> None:
-    import json
-
     fields = json.loads(PUBLISHED)
     del fields[name]
     with pytest.raises(ValueError, match=name):
@@ -194,6 +199,7 @@ def test_metadata_names_come_back_in_lower_case() -> None:
         "signature-algorithm": "SHA256withRSA",
         "backfill-generation-timestamp": "2025-05-20T00:00:00.000Z",
     }
+    assert json.loads(written) == form.parse_metadata(written)  # as S3 has them: in lower case
     assert "backfill-generation-timestamp" not in form.parse_metadata(form.build_metadata("ab12"))
 
 
@@ -212,6 +218,7 @@ def test_public_keys_are_read_back() -> None:
         valid_until=dt.datetime(2025, 11, 1, tzinfo=dt.UTC),
     )
     content = form.build_public_keys([key])
+    assert b'\n  "PublicKeyList": [\n' in content  # to be read by people too
     assert b'"Value": "AP8="' in content
     assert form.parse_public_keys(content) == (key,)
     with pytest.raises(ValueError):
