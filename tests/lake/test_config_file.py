@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from ctanalytics.lake import config_file
 from ctanalytics.lake.config_file import Cutter, DamagedError, Unpacked
 from ctanalytics.lake.config_rows import ConfigRows, channel
-from ctanalytics.lake.decode import Decoder
+from ctanalytics.lake.decode import Decoder, Outcome
 from ctanalytics.lake.redact import Redactor, rules
 from ctanalytics.lake.redact_records import RecordRedactor
 from ctanalytics.lake.treatment import Treatment
@@ -162,6 +163,51 @@ def test_of_a_file_that_ends_early_what_came_before_is_kept() -> None:
     assert result.outcome.state == "partial"
     assert result.decoded.config_items.num_rows > 0
     assert (result.reasons, result.outcome.sha256) == (["truncated"], None)
+
+
+REFUSED = {"resourceType": "AWS::S3::Bucket"}
+ENDS = "not_json: the file ends early, or its brackets don't pair"
+
+
+@pytest.mark.parametrize(
+    ("items", "cut_off", "expected"),
+    [
+        ([], 0, ("empty", None, 0, 0)),
+        ([{}], 0, ("quarantined", "1 of 1 configuration items are set aside", 1, 1)),
+        ([item(), REFUSED], 0, ("partial", "1 of 2 configuration items are set aside", 2, 1)),
+        ([item()], 1, ("partial", ENDS, 1, 0)),
+        ([item(), REFUSED], 1, ("partial", f"{ENDS}; 1 of 2 configuration items are set aside", 2, 1)),
+        ([REFUSED], 1, ("quarantined", f"{ENDS}; 1 of 1 configuration items are set aside", 1, 1)),
+        ([], 1, ("quarantined", ENDS, 0, 0)),
+    ],
+)  # fmt: skip
+def test_the_ledger_says_of_a_config_file_what_became_of_it(
+    items: list[Any], cut_off: int, expected: tuple[str, str | None, int, int]
+) -> None:
+    text = content(items)[: -cut_off or None]
+    found = decode(text, key())
+    state, reason, records, refused = expected
+    sha256 = None if cut_off else hashlib.sha256(text).hexdigest()
+    assert found.outcome == Outcome("config", state, reason, records, refused, len(text), sha256)
+    parts = [(fault.bucket, fault.key, fault.record, fault.content) for fault in found.faults]
+    own = [
+        ("file", key(), place, json.dumps(each).encode())
+        for place, each in enumerate(items)
+        if len(each) < 2
+    ]
+    assert parts == own + [("file", key(), None, None)] * cut_off
+    assert [fault.detail for fault in found.faults if fault.record is None] == [
+        ENDS.removeprefix("not_json: ")
+    ] * cut_off
+
+
+def test_items_beyond_all_size_are_counted_in_the_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config_file, "MAX_ITEM_BYTES", 2_000)
+    monkeypatch.setattr(config_file, "PIECE_BYTES", 500)
+    result = decode(content([item(), item(configuration="x" * 9_000)]), key())
+    assert (result.outcome.state, result.outcome.records) == ("partial", 1)
+    assert result.outcome.reason == "too_large: 1 items are too large"
+    assert (result.reasons, result.faults[0].detail) == (["too_large"], "1 items are too large")
 
 
 def test_a_log_under_the_key_of_a_config_file_is_read_as_what_it_is() -> None:

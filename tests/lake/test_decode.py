@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
+import hashlib
 import json
 import re
 from typing import Any
@@ -18,6 +19,7 @@ from ctanalytics.records import schema
 from tests.lake.decoding import (
     INSIGHT,
     NOW,
+    Result,
     all_valid_json,
     decode,
     json_values,
@@ -527,4 +529,66 @@ def test_the_ledger_names_the_kind_of_file_whichever_way_it_was_read(
 def test_decoding_is_usable_alone() -> None:
     found = decode_alone(gzip.compress(document([record(1)])), key=key(0))
     assert found.events["event_id"].to_pylist() == [event_id(1)]
+    assert found.events["source_object"].to_pylist() == [f"file/{key(0)}"]
     assert found.events.schema == schema.EVENTS
+    assert decode_alone(document([record(1)])).events["source_object"].to_pylist() == ["file/"]
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize(
+    ("fields", "insight"),
+    [
+        ({"eventCategory": "Insight"}, True),
+        ({"eventType": "AwsCloudTrailInsight"}, True),
+        ({"eventCategory": "Aggregated"}, False),
+        ({"eventType": "AwsAggregatedEvent"}, False),
+    ],
+)
+def test_category_or_type_alone_tells_the_kind(
+    spoil: bool, fields: dict[str, Any], insight: bool
+) -> None:
+    odd = [{"eventName": 5, "eventID": "odd"}] * spoil
+    lone = {"recipientAccountId": None, "awsRegion": None}
+    result = decode(document([record(1, **fields, **lone), *odd]), key(0))
+    rows = (result.decoded.insights if insight else result.decoded.aggregated).to_pylist()
+    assert [(row["account_id"], row["aws_region"]) for row in rows] == [(ACCOUNT, "eu-west-1")]
+    assert [(row["source_object"], row["source_row"]) for row in rows] == [(f"file/{key(0)}", 0)]
+    assert rows[0]["plan_id"] == 0
+
+
+def told(result: Result) -> tuple[Any, ...]:
+    found = result.outcome
+    return found.kind, found.state, found.reason, found.records, found.records_quarantined
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "expected"),
+    [
+        (document([record(1)]), "x", ("log", "ingested", None, 1, 0)),
+        (document([]), "x", ("log", "empty", None, 0, 0)),
+        (document([]), key(kind="insight"), ("insight", "empty", None, 0, 0)),
+        (
+            document([record(1), record(2, eventVersion="2.0"), record(3)]),
+            key(0),
+            ("log", "partial", "1 of 3 records are set aside", 3, 1),
+        ),
+        (
+            document([record(1, eventVersion="2.0")] * 2),
+            key(0),
+            ("log", "quarantined", "2 of 2 records are set aside", 2, 2),
+        ),
+        (
+            b'{"digestStartTime":"a","logFiles":[]}',
+            "x",
+            ("digest", "skipped", "a digest file holds no events", 0, 0),
+        ),
+    ],
+)
+def test_the_ledger_says_what_became_of_a_file(
+    content: bytes, name: str, expected: tuple[Any, ...]
+) -> None:
+    result = decode(gzip.compress(content), name)
+    assert told(result) == expected
+    assert result.outcome.bytes_decompressed == len(content)
+    assert result.outcome.sha256 == hashlib.sha256(content).hexdigest()
+    assert {(fault.bucket, fault.key) for fault in result.faults} <= {("file", name)}

@@ -126,7 +126,21 @@ def test_what_follows_the_gzip_member_is_no_record_but_a_fault() -> None:
     result = decode(gzip.compress(document([record(1)])) + forged)
     assert result.ids() == [event_id(1)]
     assert (result.outcome.state, result.reasons) == ("partial", ["trailing_data"])
-    assert result.faults[0].content == forged
+    (fault,) = result.faults
+    assert (fault.bucket, fault.key, fault.record) == ("file", "logs/some.json", None)
+    assert fault.content == forged
+    assert fault.detail == f"{len(forged)} bytes follow the gzip member that holds the log"
+    assert (result.outcome.reason, result.outcome.records) == (fault.detail, 1)
+
+
+def test_of_what_follows_the_beginning_is_kept_and_a_file_at_fault_stays_so() -> None:
+    bad = record(1, eventVersion="2.0")
+    result = decode(gzip.compress(document([bad])) + b"x" * 70_000)
+    assert result.outcome.state == "quarantined"
+    assert result.faults[0].content == b"x" * 65_536
+    assert result.outcome.reason == (
+        "70000 bytes follow the gzip member that holds the log; 1 of 1 records are set aside"
+    )
 
 
 def test_what_follows_a_member_without_records_is_a_fault_too() -> None:
@@ -148,6 +162,39 @@ def test_a_broken_object_is_set_aside_whole(data: bytes, reason: str) -> None:
     result = decode(data, limits=Limits(max_decompressed_bytes=2_000_000))
     assert (result.outcome.state, result.reasons) == ("quarantined", [reason])
     assert (result.outcome.records, result.outcome.sha256) == (0, None)
+    assert result.outcome.bytes_decompressed == 0
+    (fault,) = result.faults
+    assert (fault.bucket, fault.key, fault.content) == ("file", "logs/some.json", None)
+    assert (result.outcome.kind, result.outcome.reason) == ("unknown", f"{reason}: {fault.detail}")
+    assert fault.detail
+
+
+@pytest.mark.parametrize(
+    ("packed", "limits", "largest"),
+    [
+        pytest.param(True, Limits(max_expansion=10), 10_240, id="of-less-than-a-kilobyte"),
+        pytest.param(True, Limits(max_decompressed_bytes=5_000), 5_000, id="by-setting"),
+        pytest.param(False, Limits(max_expansion=1), 2_000, id="not-packed"),
+        pytest.param(
+            False, Limits(max_decompressed_bytes=2_000), 2_000, id="not-packed-by-setting"
+        ),
+    ],
+)
+def test_content_is_read_up_to_its_limit(packed: bool, limits: Limits, largest: int) -> None:
+    content = document([]).ljust(largest)
+    assert decode(gzip.compress(content) if packed else content, limits=limits).reasons == []
+    if packed or limits.max_expansion > 1:
+        more = content + b" "
+        found = decode(gzip.compress(more) if packed else more, limits=limits)
+        assert found.reasons == ["too_large"]
+
+
+def test_invalid_utf8_where_text_is_kept_unread_is_set_aside_too() -> None:
+    data = document([record(1), record(2, requestParameters={"a": "@"}), record(3)])
+    result = decode(data.replace(b'"@"', b'"\xff"'))
+    assert (result.ids(), result.reasons) == ([event_id(1), event_id(3)], ["not_utf8"])
+    assert (result.faults[0].bucket, result.faults[0].key) == ("file", "logs/some.json")
+    assert (result.faults[0].record, result.outcome.state) == (1, "partial")
 
 
 # Whatever the bytes
