@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.installed
 AWSCLI := build/awscli/bin/aws
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint golden bench bench-emit bench-ingest bench-ingest-long late-delivery bench-lake bench-detection bench-organization default-pools bench-behaviour bench-validate bench-paint bench-report bench-scale bench-scaleout agreement test-spark test-browser screenshots fuzz supply-chain notebooks docs wheel clean
+.PHONY: help setup demo test lint golden bench bench-emit bench-ingest bench-ingest-long late-delivery bench-lake bench-detection bench-organization default-pools bench-behaviour bench-validate bench-paint bench-report bench-scale bench-scaleout agreement test-spark test-browser screenshots fuzz mutate supply-chain notebooks docs wheel clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -97,6 +97,12 @@ test-spark: setup ## Views on Spark, ingest and detect on a cluster that loses w
 fuzz: setup ## Fuzz every parser for six minutes each (an hour and more in all)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
 	$(BIN)/python -m tests.fuzz.campaign
+
+mutate: setup ## Mutate decode, ledger, digests, thresholds; the tests must notice (20 minutes; ARGS="NAME*")
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mutation]'
+	rm -rf build/mutation && mkdir -p build/mutation
+	cp -r ctanalytics tests sample_logs pyproject.toml LICENSE build/mutation
+	cd build/mutation && ../../$(BIN)/mutmut run $(ARGS) && ../../$(BIN)/python -m tests.mutation
 
 bench-scale: setup ## What a driver holds for 10 M objects, 5,000 dates, 1 M series (5 GB of disk)
 	$(BIN)/python benchmarks/scale_metadata.py --objects 10000000
