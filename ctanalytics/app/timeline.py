@@ -182,12 +182,17 @@ def _mentions(
 
 def _among(mentions: Sequence[dict[str, Any]], named: Sequence[str]) -> str:
     """SQL that holds for those calls, and for those that Config names."""
-    more = f"event_id in ({', '.join(map(sql_text, named))})" if named else "false"
+    more = f"event_id in ({', '.join(map(_text, named))})" if named else "false"
     if not mentions:
         return more
-    ids = ", ".join(sorted({sql_text(row["event_id"]) for row in mentions if row["event_id"]}))
+    ids = ", ".join(sorted({_text(row["event_id"]) for row in mentions if row["event_id"]}))
     dates = ", ".join(sorted({f"date '{row['event_date']}'" for row in mentions}))
     return f"(event_id in ({ids or 'null'}) and event_date in ({dates})) or {more}"
+
+
+def _text(event_id: str) -> str:
+    """An id as a text of SQL; a NUL, which no quoted text can hold, is joined in."""
+    return "(" + " || chr(0) || ".join(map(sql_text, event_id.split("\x00"))) + ")"
 
 
 @dataclass(frozen=True, slots=True)

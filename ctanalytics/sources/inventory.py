@@ -112,7 +112,7 @@ def understood(where: str) -> Iterator[None]:
     """Say of which file Arrow speaks when it can't read one."""
     try:
         yield
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, OverflowError, UnicodeError) as error:
         said = untrusted.one_line(str(error).partition("\n")[0])[:300]
         raise SourceError(
             f"the list can't be understood: {said}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Final
 
 from ctanalytics import aws as amazon
+from ctanalytics import untrusted
 from ctanalytics.aws_errors import SOURCE, aws_errors
 from ctanalytics.errors import SourceError, SourceMissing
 from ctanalytics.settings import Aws
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 _CHUNK: Final = 1024 * 1024
 _DATED: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}Z")
 MANIFEST: Final = "manifest.json"
+_KEY_BYTES: Final = 1024
+"""That S3 allows a key."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +57,11 @@ class ListFile:
             return ListFile(f"s3://{place[0]}/{key}", self.aws)
         path = Path(self.text).resolve()
         parts = Path(key).parts
-        if ".." in parts or key.startswith("/"):
+        if not parts or ".." in parts or key.startswith("/") or not _can_be_a_path(parts):
             raise SourceError(
-                "a file of the list lies outside of it", where=key, mend="don't use it"
+                "a file of the list lies outside of it, or has no name that a file can have",
+                where=untrusted.one_line(key),
+                mend="don't use it",
             )
         name = parts[-1]
         near = [path.parent / name, path.parent / "data" / name, path.parent.parent / "data" / name]
@@ -173,6 +178,14 @@ class ListFile:
 
     def _client(self, bucket: str) -> S3Client:
         return amazon.client("s3", self.aws, region=amazon.bucket_region(bucket, self.aws))
+
+
+def _can_be_a_path(parts: Sequence[str]) -> bool:
+    """Tell whether a file system takes these names: most take 255 bytes each, none a NUL."""
+    named = [part.encode("utf-8", "surrogatepass") for part in parts]
+    return all(len(one) <= 255 and b"\0" not in one for one in named) and (
+        sum(map(len, named)) < _KEY_BYTES
+    )
 
 
 def _md5() -> hashlib._Hash:

@@ -18,6 +18,7 @@ from ctanalytics.sources.inventory import ROWS, understood
 from ctanalytics.sources.list_files import ListFile
 from ctanalytics.sources.object_rows import batches_of, column_of, names_keys, object_rows
 
+_Row = dict[str, Any]
 _LOOK: Final = 64 * 1024
 """Bytes that tell what a file is."""
 
@@ -76,14 +77,14 @@ class ObjectList:
 
     def _json(self, lines: Iterable[bytes]) -> pa.RecordBatch:
         try:
-            found = [msgspec.json.decode(line) for line in lines if line.strip()]
-            names = {name for row in found for name in row if column_of(name)}
-        except (msgspec.DecodeError, TypeError) as error:
+            found = [msgspec.json.decode(line, type=_Row) for line in lines if line.strip()]
+        except (msgspec.DecodeError, RecursionError) as error:
             raise UsageError(
                 f"a line is no JSON object: {error}",
                 where=self.place.text,
                 mend='one object a line: {"key": "…", "size": 1, "etag": "…"}',
             ) from error
+        names = {name for row in found for name in row if column_of(name)}
         self._check(names)
         columns = {name: pa.array([row.get(name) for row in found]) for name in sorted(names)}
         return pa.RecordBatch.from_pydict(columns)

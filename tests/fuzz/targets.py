@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import hashlib
 import io
 import itertools
+import json
 import os
 import tarfile
 import tempfile
@@ -22,19 +24,26 @@ from typing import Any, Final
 import duckdb
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from ctanalytics.errors import SettingsError
+from ctanalytics.app.serve.fields import Fields
+from ctanalytics.errors import CtanalyticsError, SettingsError, UsageError
 from ctanalytics.lake.config_file import Cutter
 from ctanalytics.lake.decode import Decoder
 from ctanalytics.records import digest as digest_format
 from ctanalytics.records import object_key
+from ctanalytics.settings import SourceAws
 from ctanalytics.settings.loading import load as load_settings
 from ctanalytics.sigma.loading import load as load_rules
 from ctanalytics.sigma.translate import exact, possible_for_api, prefilter
 from ctanalytics.sources import archives, notifications
 from ctanalytics.sources.base import Notes
+from ctanalytics.sources.inventory import Inventory
+from ctanalytics.sources.object_list import ObjectList
+from ctanalytics.sources.object_rows import OBJECT_ROWS
 from ctanalytics.untrusted import one_line, spreadsheet, terminal
 from tests.lake.decoding import NOW, Result, check_sum
 from tests.logs import ACCOUNT, REGION, document, key, record
+from tests.sources.reports import report as inventory_report
+from tests.sources.reports import row as inventory_row
 
 ROOT: Final = Path(__file__).parent.parent.parent
 FOUND: Final = Path(__file__).parent / "found"
@@ -155,6 +164,41 @@ def list_archive(data: bytes) -> None:
                 archives.read(member, _MOST_BYTES)
             if count > 50:
                 break
+
+
+def list_objects(data: bytes) -> None:
+    """A list of objects: rows of one shape, or an error of ours that names the file."""
+    with _file(data, ".list") as path:
+        try:
+            for batch in ObjectList.open(str(path), SourceAws()).rows():
+                assert batch.schema == OBJECT_ROWS
+        except CtanalyticsError as error:
+            assert str(path) in str(error)
+
+
+def read_inventory(data: bytes) -> None:
+    """An inventory's manifest, or a file of rows that a manifest names: rows, or an error of ours."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        (place / "rows").write_bytes(data)
+        for written in (data, *(_manifest(kind, data) for kind in ("CSV", "Parquet", "ORC"))):
+            (place / "manifest.json").write_bytes(written)
+            with contextlib.suppress(CtanalyticsError):
+                for batch in Inventory.open(str(place / "manifest.json"), SourceAws()).rows():
+                    assert batch.schema == OBJECT_ROWS
+
+
+def read_query(data: bytes) -> None:
+    """A query of `serve`: values, or UsageError."""
+    try:
+        fields = Fields(data.decode("utf-8", "surrogateescape"))
+    except UsageError:
+        return
+    for name in fields.values:
+        assert fields.text(name) is None or len(fields.needed(name)) <= 2_000
+        for read in (fields.moment, fields.day, lambda one: fields.number(one, most=100)):
+            with contextlib.suppress(UsageError):
+                read(name)
 
 
 def show_text(data: bytes) -> None:
@@ -278,6 +322,30 @@ def _archives() -> Iterator[bytes]:
     yield packed.getvalue()
 
 
+def _manifest(kind: str, data: bytes) -> bytes:
+    named = {"key": "rows", "size": len(data), "MD5checksum": hashlib.md5(data).hexdigest()}
+    told = {"sourceBucket": "logs", "creationTimestamp": "1764200000000", "files": [named]}
+    return json.dumps(told | {"fileFormat": kind, "fileSchema": "Bucket, Key, Size"}).encode()
+
+
+def _object_lists() -> Iterator[bytes]:
+    yield b"a/b.json.gz\ns3://logs/c.json.gz\n"
+    yield b"key,size,last_modified\na,10,2026-11-26T12:30:00Z\n"
+    yield b'{"key": "a", "size": 10, "etag": "e1"}\n{"uri": "s3://logs/b"}\n'
+
+
+def _inventories() -> Iterator[bytes]:
+    yield _manifest("CSV", b"")
+    yield gzip.compress(b'"logs","a%20b","10"\n')
+    for kind in ("CSV", "Parquet", "ORC"):
+        yield from inventory_report([[inventory_row("a")]], kind).values()
+
+
+def _queries() -> Iterator[bytes]:
+    yield b"since=2026-11-24T08%3A00%2B01%3A00&who=dora*&page=2"
+    yield b"day=2026-11-24&account=111122223333&x=%F0%9F%98%80"
+
+
 def _texts() -> Iterator[bytes]:
     yield "dora\x1b[2J\u202e=1+1\ud83d".encode("utf-8", "surrogatepass")
     yield b"=cmd|' /C calc'!A0"
@@ -297,5 +365,8 @@ TARGETS: Final = {
     "sigma": Target(load_sigma, _rules),
     "settings": Target(load_toml, _settings),
     "archive": Target(list_archive, _archives),
+    "object_list": Target(list_objects, _object_lists),
+    "inventory": Target(read_inventory, _inventories),
+    "query": Target(read_query, _queries),
     "text": Target(show_text, _texts),
 }

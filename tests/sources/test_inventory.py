@@ -126,6 +126,13 @@ def test_a_copy_of_the_files_alone_is_enough_and_no_key_leads_out_of_it(tmp_path
         Inventory.open(f"{tmp_path.parent}/", AWS)
 
 
+@pytest.mark.parametrize("key", ["", ".", "a\0b", "x" * 5_000, "/etc/passwd", "a/../../b"])
+def test_a_key_that_no_file_can_have_is_told(key: str, tmp_path: Path) -> None:
+    found = Inventory.open(str(save(report([[row("a")]]), tmp_path)), AWS)
+    with pytest.raises(SourceError, match="lies outside of it, or has no name"):
+        found.place.in_bucket(key)
+
+
 def test_a_row_that_is_none_is_told_with_its_file(tmp_path: Path) -> None:
     found = Inventory.open(str(save(report([[row("a", size="many")]]), tmp_path)), AWS)
     with pytest.raises(SourceError, match="can't be understood") as told:
