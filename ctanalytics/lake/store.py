@@ -29,7 +29,7 @@ from ctanalytics.settings import LakeAws
 
 PROBES = "leases/probe-"
 _TEMPORARY = ".tmp-"
-_SWEPT_OTHERWISE = frozenset(("tables", "staging", "backup"))
+_SWEPT_OTHERWISE = frozenset(("tables", "staging"))
 # Delta decodes the first and refuses the others; DuckDB takes the last for a partition.
 _UNUSABLE = re.compile(r"%[0-9a-f]{2}|\\|[\x00-\x1f\x7f]|(?:^|/)event_date=", re.I)
 # Delta cuts a key at the first two; DuckDB takes the others for a pattern.

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import gzip
+import logging
 import random
 import shutil
 import subprocess
 import time
+import zlib
 from collections.abc import Iterator
 from itertools import combinations_with_replacement
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote
 
+import boto3
 import pytest
 
+from tests import logs
 from tests.aws_server import DroppedError, aws_server, environment, s3_error
 from tests.chaos.forks import Forks, Ran, Running
-from tests.chaos.reading import committed, contents
+from tests.chaos.reading import contents, halves, watched
 from tests.chaos.trials import GOOD, Trial, Trials
 from tests.chaos.world import COMMANDS, LAKE, World, flaws, leftovers
 
@@ -82,12 +87,12 @@ def together(trials: Trials, first: str, second: str) -> Trial:
     for each in running:
         trial.wrong += clean(each.wait())
     (home / "stop").touch()
-    watched = reader.wait()
+    ended = reader.wait()
     (home / "stop").unlink()
-    if watched.code:
-        trial.wrong.append(f"the reader ended: {watched.said[-500:]}")
+    if ended.code:
+        trial.wrong.append(f"the reader ended: {ended.said[-500:]}")
     else:
-        trial.wrong += _halves(home, json.loads(seen.read_text("utf-8"))["seen"])
+        trial.wrong += halves(home / "lake", watched(seen))
     for name in (first, second):
         ran = _begin(world, name, home).wait()
         if ran.code not in GOOD:
@@ -115,15 +120,6 @@ def _serial(trials: Trials, *names: str) -> tuple[int, str]:
         trials.serial[chosen] = contents(home / "lake")["events"]
         trials.world.drop()
     return trials.serial[chosen]
-
-
-def _halves(home: Path, seen: list[list[Any]]) -> Iterator[str]:
-    states = committed(home / "lake")
-    for count, total, strangers in seen:
-        if (count, total) not in states:
-            yield f"a reader saw {count} events that no commit has made"
-        if strangers:
-            yield f"a reader saw {strangers} events whose log file the ledger does not know"
 
 
 @contextlib.contextmanager
@@ -266,13 +262,41 @@ def _stale(_: random.Random) -> Any:
     return disturb
 
 
+def _replaced(rng: random.Random) -> Any:
+    """Objects that get another content right before they are read for the first time."""
+    met: set[str] = set()
+    s3 = boto3.client("s3")
+
+    def disturb(request: Any, _: Any) -> None:
+        path = request.path
+        if request.method != "GET" or not path.startswith("/logs/") or not path.endswith(".gz"):
+            return
+        if path in met or rng.random() > 0.4:
+            met.add(path)
+            return
+        met.add(path)
+        s3.put_object(Bucket="logs", Key=unquote(path.removeprefix("/logs/")), Body=_other(path))
+
+    return disturb
+
+
+def _other(path: str) -> bytes:
+    """Another content: an event of its own, by the object's name."""
+    number = 700_000 + zlib.crc32(path.encode()) % 100_000
+    return gzip.compress(logs.document([logs.record(number)]), mtime=0)
+
+
 NETWORK: Final[dict[str, Any]] = {
     "503 SlowDown": _slow_down,
     "connection reset": _reset,
     "truncated body": lambda rng: _cut(rng, 1.0),
     "wrong Content-Length": lambda rng: _cut(rng, 0.75),
     "stale listing": _stale,
+    "replaced before it is read": _replaced,
 }
+OF_FAULT: Final = {"replaced before it is read": frozenset(("log_files",))}
+"""Tables that tell of a fault: the ledger keeps that an object was not what the listing said."""
+
 ON_S3: Final[dict[str, tuple[str, ...]]] = {
     "ingest S3": ("ingest", "s3://logs/", "--since", "2026-02-01", "--lake", "lake"),
     "ingest S3 to S3": ("ingest", "s3://logs/", "--since", "2026-02-01", "--lake", "s3://lake/l"),
@@ -285,30 +309,29 @@ def network(trials: Trials, fault: str, name: str) -> Trial:
     world, words = trials.world, list(ON_S3[name])
     place = words[-1]
     with pytest.MonkeyPatch.context() as patch, aws_server(patch) as server:
+        logging.getLogger("werkzeug").setLevel(logging.CRITICAL)  # it tells of every reset
         env = environment(server.url)
         s3 = server.bucket("logs")
         server.bucket("lake")
         for path in sorted((world.base("none") / "logs").rglob("*.gz")):
+            if fault == "stale listing" and path.name == "odd.json.gz":
+                continue  # of two events that contradict each other the one that is read first counts
             key = str(path.relative_to(world.base("none") / "logs"))
             s3.put_object(Bucket="logs", Key=key, Body=path.read_bytes())
-        if name not in trials.on_s3:
-            home = world.home("none")
-            world.forks.run([*words[:-1], f"{place}-quiet"], home, env=env)
-            trials.on_s3[name] = contents(_at(home, f"{place}-quiet"))
-            world.drop()
         home = world.home("none")
         server.disturb.append(NETWORK[fault](trials.rng))
         trial.wrong += clean(world.forks.run(words, home, env=env))
         server.disturb.clear()
-        ran = world.forks.run(words, home, env=env)
-        if ran.code not in GOOD:
-            trial.wrong.append(f"run again it ended with {ran.code}: {ran.said[-500:]}")
+        again = world.forks.run(words, home, env=env)
+        quiet = world.forks.run([*words[:-1], f"{place}-quiet"], home, env=env)
+        if again.code not in GOOD or quiet.code not in GOOD:
+            trial.wrong.append(f"run again it ended with {again.code}: {again.said[-500:]}")
         else:
-            found = contents(_at(home, place))
+            found = contents(_at(home, place), but=OF_FAULT.get(fault, frozenset()))
             trial.wrong += [
                 f"{table} has {found[table]}, not {was}"
-                for table, was in trials.on_s3[name].items()
-                if found[table] != was
+                for table, was in contents(_at(home, f"{place}-quiet")).items()
+                if table in found and found[table] != was
             ]
         world.drop()
     return trial

@@ -6,7 +6,7 @@ between any two steps can be hit on purpose. What happens inside of a step, in R
 kills at random moments.
 
 One JSON text a line: {"start": [...]} answers with a process id, {"wait": pid} with
-the exit code. Nothing here may start a thread: a fork would not have it.
+the exit code and the CPU seconds. Nothing here may start a thread: a fork would not have it.
 """
 
 from __future__ import annotations
@@ -111,7 +111,8 @@ def serve() -> None:
                 _become(**asked["start"])
             answer: object = child
         else:
-            answer = os.waitstatus_to_exitcode(os.waitpid(asked["wait"], 0)[1])
+            _, status, used = os.wait4(asked["wait"], 0)
+            answer = (os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime)
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 

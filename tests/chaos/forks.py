@@ -20,11 +20,13 @@ _DROPPED: Final = ("AWS_", "CTANALYTICS_")
 
 @dataclass(frozen=True)
 class Ran:
-    """What became of a command: exit code (negative: the signal), what it said, steps it made."""
+    """What became of a command: exit code (negative: the signal), what it said, steps it made, and
+    its CPU seconds."""
 
     code: int
     said: str
     steps: int
+    cpu: float
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,14 @@ class Running:
 
     def wait(self) -> Ran:
         """Wait for its end."""
-        code = int(self.forks.ask({"wait": self.pid}))
+        code, cpu = self.forks.ask({"wait": self.pid})
         self.kill()  # helpers that outlived it
         steps = Path(f"{self.said}.steps")
         return Ran(
             code,
             self.said.read_text("utf-8", "replace"),
             int(steps.read_text("ascii")) if steps.exists() else 0,
+            cpu,
         )
 
 

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from ctanalytics.app.lake.check import check
 from ctanalytics.lake.lake import Lake
-from ctanalytics.lake.layout import TABLES, table_path
 from tests import logs
 from tests.chaos.forks import Forks
 from tests.chaos.reading import Contents, contents
@@ -57,6 +56,8 @@ class Command:
     """Tables that a second run may change: what it did is done once more, and logged."""
     alters: bool = True
     """Whether it changes tables that readers look at."""
+    dear: float = 0.5
+    """About how many CPU seconds a run takes: by this the work is dealt out evenly."""
     also: Callable[[Path], Any] = field(default=lambda _: None)
     """What else has to be as after an undisturbed run."""
 
@@ -79,10 +80,13 @@ def _alerts(home: Path) -> Any:
 
 LAKE: Final = ("--lake", "lake")
 COMMANDS: Final[dict[str, Command]] = {
-    "ingest (new lake)": Command("none", ("ingest", "logs", *LAKE)),
+    "ingest (new lake)": Command("none", ("ingest", "logs", *LAKE), dear=1),
     "ingest": Command("half", ("ingest", "logs", *LAKE)),
     "ingest --reingest": Command(
-        "all", ("ingest", "logs", *LAKE, "--reingest"), but=frozenset(("log_files", "quarantine"))
+        "all",
+        ("ingest", "logs", *LAKE, "--reingest"),
+        but=frozenset(("log_files", "quarantine")),
+        dear=1.3,
     ),
     "lake compact": Command("all", ("lake", "compact", *LAKE)),
     "detect": Command(
@@ -93,6 +97,7 @@ COMMANDS: Final[dict[str, Command]] = {
             *("--since", "2026-03-03", "--until", "2026-03-06T19:00"),
             *("--detector", "call_rate", "--detector", "novelty", "--detector", "sigma"),
         ),
+        dear=1.5,
     ),
     "detect (behaviour)": Command(
         "all",
@@ -130,6 +135,7 @@ COMMANDS: Final[dict[str, Command]] = {
             "2026-03-04",
         ),
         alters=False,
+        dear=3.9,
     ),
     "forget": Command("told", ("forget", *LAKE, "--user-name", "erin", "--yes")),
     "lake expire": Command(
@@ -138,7 +144,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "lake vacuum": Command(
         "compacted", ("lake", "vacuum", *LAKE, "--retention-hours", "0", "--force")
     ),
-    "nightly": Command("half", ("nightly", "--no-wait", *LAKE), also=_alerts),
+    "nightly": Command("half", ("nightly", "--no-wait", *LAKE), also=_alerts, dear=4.6),
     "mark": Command("told", ("mark", "@anomaly", "--benign", "--note", "a test", *LAKE)),
     "accounts import": Command("told", ("accounts", "import", "accounts.csv", *LAKE)),
     "lake export": Command(
@@ -291,21 +297,6 @@ def leftovers(home: Path) -> list[str]:
     lake = home / "lake"
     for folder in ("plans", "staging", "leases", "journal"):
         found += [str(p.relative_to(home)) for p in (lake / folder).rglob("*") if p.is_file()]
-    return sorted(found)
-
-
-def orphans(home: Path) -> list[str]:
-    """Return files in tables' folders that no table has; `vacuum` is to remove them."""
-    lake = Lake.open(home / "lake")
-    found: list[str] = []
-    for name in TABLES:
-        live = set(lake.files(name))
-        folder = home / "lake" / table_path(name)
-        found += [
-            str(path.relative_to(home))
-            for path in folder.rglob("*")
-            if path.is_file() and "_delta_log" not in path.parts and str(path) not in live
-        ]
     return sorted(found)
 
 

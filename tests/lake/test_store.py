@@ -381,7 +381,7 @@ def test_entries_of_a_folder_tell_what_a_killed_writer_left(tmp_path: Path) -> N
 
 def test_what_a_killed_writer_left_is_swept_but_in_tables(tmp_path: Path) -> None:
     store = open_store(str(tmp_path / "lake"), LakeAws())
-    for folder in ("leases", "journal/x", "tables/events"):
+    for folder in ("leases", "journal/x", "backup/format-1", "tables/events"):
         store.write(f"{folder}/whole", b"1")
         (tmp_path / "lake" / folder / ".tmp-1").write_bytes(b"half")
     with store.create("leases/mine") as file:
