@@ -7,6 +7,7 @@ is harmless, and JSON holds the original.
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 import json
 import unicodedata
@@ -67,7 +68,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     for number, text in enumerate(VALUES):
         tables["events"].append(
             builders.event(
-                scene.SINCE + scene.dt.timedelta(hours=2, minutes=number),
+                scene.SINCE + dt.timedelta(hours=2, minutes=number),
                 event_id=f"text-{number}",
                 principal_arn=WHO + text,
                 identity_arn=WHO + text,

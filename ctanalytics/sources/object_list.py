@@ -64,7 +64,8 @@ class ObjectList:
             yield object_rows(batch)
 
     def _text(self, file: io.BufferedReader) -> Iterator[pa.RecordBatch]:
-        first = file.peek(_LOOK)[:_LOOK].removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n", 1)[0]
+        start = file.peek(_LOOK)[:_LOOK].removeprefix(b"\xef\xbb\xbf").lstrip()
+        first = start.replace(b"\r", b"\n").split(b"\n", 1)[0]
         if first.startswith(b"{"):
             while lines := list(islice(file, ROWS)):
                 yield object_rows(self._json(lines))

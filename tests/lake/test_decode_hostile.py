@@ -121,6 +121,33 @@ def test_a_number_of_any_size_is_no_fault(number: str, field: str) -> None:
     assert len(result.events) == 2
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("[" * 100 + "]" * 100, id="100-levels"),
+        pytest.param('{"a":' * 100 + "[]" + "}" * 100, id="100-objects"),
+        pytest.param('{"a":1,"A":2,"á":3}', id="keys-that-collide"),
+        pytest.param('[1,"a",null,{"b":[true,[{}]]}]', id="mixed-containers"),
+        pytest.param('{"../../etc":"x\'; drop table events; --"}', id="path-and-sql"),
+    ],
+)
+def test_json_of_any_shape_is_kept_as_it_is_and_harms_no_neighbour(value: str) -> None:
+    data = document([record(1), record(2, requestParameters="@@@"), record(3)])
+    result = decode(data.replace(b'"@@@"', value.encode()))
+    assert result.ids() == [event_id(number) for number in (1, 2, 3)]
+    assert result.events[1]["request_parameters"] == value
+    assert result.events[0] == decode(document([record(1)])).event
+
+
+def test_a_field_of_another_case_is_another_field() -> None:
+    result = decode(document([record(1, EVENTNAME="DeleteTrail", eventname="StopLogging")]))
+    assert result.event["event_name"] == "GetBucketAcl"
+    assert json.loads(result.event["unknown_fields"]) == {
+        "EVENTNAME": "DeleteTrail",
+        "eventname": "StopLogging",
+    }
+
+
 def test_what_follows_the_gzip_member_is_no_record_but_a_fault() -> None:
     forged = gzip.compress(document([record(2)]))
     result = decode(gzip.compress(document([record(1)])) + forged)
