@@ -58,7 +58,9 @@ def main() -> int:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     done = [Trial(**json.loads(line)) for line in told.read_text("utf-8").splitlines()]
-    command = f"python -m tests.chaos --seed {seed} --minutes {flags.minutes:g}"
+    command = (
+        f"python -m tests.chaos --seed {seed} --minutes {flags.minutes:g} --workers {flags.workers}"
+    )
     write(done, command, time.monotonic() - began)
     return int(ended or any(trial.wrong for trial in done))
 

@@ -21,9 +21,9 @@ from tests.chaos.trials import Trial, Trials
 from tests.chaos.world import COMMANDS, World
 
 SHARES: Final = {
-    "kill": 0.5,
+    "kill": 0.55,
     "network": 0.12,
-    "pairs": 0.2,
+    "pairs": 0.15,
     "disk": 0.08,
     "readonly": 0.04,
     "clock": 0.06,
