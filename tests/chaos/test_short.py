@@ -21,7 +21,7 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trials]:
     forks.close()
 
 
-@pytest.mark.parametrize("name", ["ingest", "lake compact"])
+@pytest.mark.parametrize("name", ["ingest (new lake)", "lake compact"])
 def test_killed_between_two_steps_and_run_again_it_is_as_undisturbed(
     name: str, trials: Trials
 ) -> None:

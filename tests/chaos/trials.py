@@ -60,7 +60,7 @@ class Trials:
             if ran.code not in GOOD:
                 raise RuntimeError(f"{name} ended with {ran.code}:\n{ran.said}")
             self.known[name] = Quiet(ran, took, after(home, command), leftovers(home), flaws(home))
-            self.world.drop()
+            self.world.keep(command)
         return self.known[name]
 
     def kill_at_step(self, name: str, step: int) -> Trial:

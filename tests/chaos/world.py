@@ -228,6 +228,16 @@ class World:
         ran = self.forks.run(list(arguments), home)
         if ran.code not in (0, 3):
             raise RuntimeError(f"{' '.join(arguments)} ended with {ran.code}:\n{ran.said}")
+        self._store(name, home)
+
+    def keep(self, command: Command) -> None:
+        """Take the home that an undisturbed command has left for a base, if it is one; else drop it."""
+        for name, made_by in BASES.items():
+            if made_by == (command.base, command.arguments) and not self.base(name).exists():
+                self._store(name, self.folder / "home")
+        self.drop()
+
+    def _store(self, name: str, home: Path) -> None:
         home.rename(self.base(name))
         self.drop()
         if name == "told":
