@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -18,6 +19,7 @@ from ctanalytics.detectors.insight import Share
 from ctanalytics.detectors.review import q_values
 from ctanalytics.engines.duckdb import Engine
 from ctanalytics.engines.local import LocalExecutor
+from ctanalytics.engines.statements import statement
 from ctanalytics.findings import ANOMALIES
 from ctanalytics.settings import Detect
 
@@ -125,6 +127,46 @@ def test_alarms_of_earlier_runs_count_for_fourteen_days() -> None:
     assert raised(published(at(-1), state="closed")) == STEP
     assert raised(published(at(-1), state="withdrawn")) == 0.0
     assert raised(published(at(-1), detector="error_rate")) == 0.0
+
+
+class Tables:
+    """Runs shipped statements over tables of our own, without the views that make them."""
+
+    def __init__(self, *creates: str) -> None:
+        self.connection = duckdb.connect()
+        for text in ("create schema lake", *creates):
+            self.connection.execute(text)
+
+    def run(self, name: str, **values: Any) -> pa.Table:
+        found: pa.Table = self.connection.sql(statement(name), params=values).to_arrow_table()
+        return found
+
+    def keep(self, table: str, name: str, **values: Any) -> None:
+        raise NotImplementedError
+
+
+def test_what_a_lake_holds_counts_as_what_a_replay_holds() -> None:
+    tables = Tables(
+        """
+        create table lake.series_budget as from (values
+            ('call_rate', date '2026-03-01', 2, 40, 7.0, 1),
+            ('call_rate', date '2026-03-01', 9, 40, 7.0, 2),
+            ('error_rate', date '2026-03-01', 5, 40, 7.0, 1)
+        ) as rows(detector, day, raised, alarms, allowed, decided_at)
+        """,
+        """
+        create table anomalies as select
+            'a' || n as anomaly_id, 'call_rate' as detector, 'surge' as kind, 'open' as state,
+            timestamptz '2026-02-20 12:00:00+00' as started_at, cast(null as varchar) as verdict
+        from range(15) as rows(n)
+        """,
+    )
+    context = Context(tables, LocalExecutor(1), Detect(), at(30))
+    found = govern(context, "call_rate", 0.5, DATES, [])
+    assert [found.raised[date] / STEP for date in DATES] == [3, 4, 5, 6, *[7] * 16]
+    assert [row["alarms"] for row in found.decided] == [15] * 5 + [0] * 15
+    other = govern(context, "error_rate", 0.5, DATES, [])
+    assert set(other.raised.values()) == {5 * STEP}
 
 
 def test_the_newest_decision_before_the_first_day_goes_on() -> None:
