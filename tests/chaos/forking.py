@@ -35,7 +35,7 @@ import pyarrow.parquet  # noqa: F401
 CHANGES: Final = frozenset(
     ("os.rename", "os.link", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.symlink")
 )
-LATER: Final = ("serve", "shell", "spark", "simulator", "deploy")
+LATER: Final = ("serve", "shell", "spark", "simulat", "deploy")
 """Modules of ours that no command of the campaign loads."""
 
 

@@ -49,7 +49,7 @@ class Running:
         steps = Path(f"{self.said}.steps")
         return Ran(
             code,
-            self.said.read_text("utf-8", "replace"),
+            self.said.read_text("utf-8", "replace") if self.said.exists() else "",
             int(steps.read_text("ascii")) if steps.exists() else 0,
             cpu,
         )
