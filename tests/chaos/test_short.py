@@ -1,4 +1,4 @@
-"""The campaign's short form: a few kills between two steps of what writes to a lake."""
+"""The campaign's short form: a kill between two steps of an ingest."""
 
 from __future__ import annotations
 
@@ -21,10 +21,8 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trials]:
     forks.close()
 
 
-@pytest.mark.parametrize("name", ["ingest (new lake)", "lake compact"])
-def test_killed_between_two_steps_and_run_again_it_is_as_undisturbed(
-    name: str, trials: Trials
-) -> None:
+def test_killed_between_two_steps_and_run_again_it_is_as_undisturbed(trials: Trials) -> None:
+    name = "ingest (new lake)"
     steps = trials.quiet(name).ran.steps
     trial = trials.kill_at_step(name, trials.rng.randint(2, steps))
     assert (trial.hit, trial.wrong) == (True, []), trial.fault
