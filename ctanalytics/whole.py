@@ -71,7 +71,9 @@ def making(target: Path) -> Iterator[Path]:
         try:
             yield made
         finally:
-            _remove(made)
+            for path in list(target.parent.iterdir()):
+                if path.name.startswith(made.name):  # DuckDB writes a log beside its file
+                    _remove(path)
 
 
 def sweep(folder: Path, prefix: str) -> None:

@@ -83,3 +83,11 @@ def test_what_a_killed_writer_left_goes_and_what_a_living_one_writes_stays(tmp_p
         made.write_bytes(b"new")
         made.replace(other)
     assert names(tmp_path) == ["a.csv.gz", "b.csv.gz"]
+
+
+def test_what_lies_beside_a_path_that_was_made_goes_with_it(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="full"), making(tmp_path / "a.duckdb") as made:
+        made.write_bytes(b"half")
+        made.with_name(f"{made.name}.wal").write_bytes(b"log")
+        raise OSError("full")
+    assert list(tmp_path.iterdir()) == []

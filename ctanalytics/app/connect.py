@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
+
 from ctanalytics import untrusted, whole
 from ctanalytics.app.query import Scope
 from ctanalytics.engines import dialects
@@ -83,9 +85,10 @@ def connect(
                 files = sum(len(table.files) for table in engine.tables.values())
             draft.chmod(0o600)  # it names accounts, buckets and paths
             draft.replace(output)
-    except OSError as error:
+    except (OSError, duckdb.Error) as error:
+        why = getattr(error, "strerror", None) or untrusted.one_line(str(error))
         raise UsageError(
-            f"the file can't be written: {error.strerror or error}",
+            f"the file can't be written: {why}",
             where=str(output),
             mend="name a place that can be written to",
         ) from error

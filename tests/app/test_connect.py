@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import resource
 import stat
 from pathlib import Path
 
@@ -90,3 +91,15 @@ def test_other_engines_are_told_of_every_table_where_it_lies(lake: Lake, dialect
         place = lake.store.location(f"tables/{name}").replace("'", "''")
         assert f"'{place}'" in text
     assert "create or replace view ctanalytics.users as" in text
+
+
+def test_a_disk_that_is_full_is_told_and_nothing_stays(lake: Lake, tmp_path: Path) -> None:
+    """DuckDB fails while it writes its own file or the log beside it."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        with pytest.raises(UsageError, match="can't be written"):
+            connect(tmp_path / "month.duckdb", lake)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []

@@ -66,7 +66,7 @@ JUMPS: Final = ("+2h", "-2h", "+400d")
 
 def clean(ran: Ran) -> Iterator[str]:
     """A command that could not do its work says so in words of ours."""
-    if "Traceback" in ran.said or ran.code not in (0, 1, 3):
+    if "Traceback" in ran.said or ran.code not in (0, 1, 2, 3):
         yield f"it ended with {ran.code}: {ran.said[-500:]}"
 
 
