@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from ctanalytics.app.query import query
 from ctanalytics.app.validate import validate
 from ctanalytics.integrity.verdict import VERDICTS
+from ctanalytics.lake import layout
 from ctanalytics.lake.lake import Lake
 from tests.app.ingesting import run
 from tests.cli.runner import run as cli
@@ -101,11 +104,11 @@ def test_validating_again_adds_nothing_and_a_change_is_told(copy: Path, tmp_path
 
 
 def test_a_lake_of_an_earlier_version_gets_the_table(copy: Path, tmp_path: Path) -> None:
-    import shutil
-
     lake = tmp_path / "lake"
     run(copy, lake)
     shutil.rmtree(lake / "tables/file_verdicts")
+    marker = lake / layout.MARKER
+    marker.write_text(json.dumps(json.loads(marker.read_text()) | {"version": 1}))
     assert count(lake) == 12
     validate(copy, lake=lake)
     assert count(Lake.open(lake).uri, verified_only=True) == 12  # type: ignore[arg-type]
