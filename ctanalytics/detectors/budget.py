@@ -113,12 +113,13 @@ def _published(context: Context, detector: str, first: dt.date) -> list[dt.datet
     until = dt.datetime.combine(first, dt.time(), dt.UTC)
     since = until - dt.timedelta(days=POOL_DAYS)
     if context.replay is not None:
+        # As in the statement below; nobody had marked anything yet.
+        columns = ["detector", "kind", "state", "started_at"]
         rows = [
             row
-            for row in context.replay.anomalies.select(
-                ["detector", "state", "started_at"]
-            ).to_pylist()
+            for row in context.replay.anomalies.select(columns).to_pylist()
             if row["detector"] == detector
+            and row["kind"] != "telemetry_gap"
             and row["state"] != "withdrawn"
             and since <= row["started_at"] < until
         ]

@@ -12,6 +12,9 @@ RUN_STATES: Final = ("running", "done", "part", "failed", "skipped", "stopped")
 """part: something of it is left for the next night; skipped: there was nothing to do; stopped: by
 Ctrl-C or SIGTERM. What was killed stays running."""
 
+WENT_BADLY: Final = frozenset(("part", "failed", "stopped"))
+"""States of a step that a person should know of."""
+
 NIGHT: Final = "night"
 """The step that stands for the run as a whole."""
 

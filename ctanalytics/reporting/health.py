@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 from ctanalytics.engines.duckdb import Engine
+from ctanalytics.records.runs import WENT_BADLY
 from ctanalytics.reporting import tables
 from ctanalytics.reporting.document import LakeFacts, Section, Table
 from ctanalytics.reporting.tables import fact
@@ -93,11 +94,7 @@ def _night(voice: Voice, steps: Table) -> list[str]:
     if not steps.rows:
         return []
     began = min(at for row in steps.rows if isinstance(at := row["started_at"], dt.datetime))
-    ill = [
-        voice.word(str(row["step"]))
-        for row in steps.rows
-        if row["state"] in ("part", "failed", "stopped")
-    ]
+    ill = [voice.word(str(row["step"])) for row in steps.rows if row["state"] in WENT_BADLY]
     return [
         voice.say(
             f"health.night_{'ill' if ill else 'well'}",

@@ -16,6 +16,7 @@ from typing import Any, Final
 from ctanalytics import untrusted
 from ctanalytics.engines.duckdb import Engine
 from ctanalytics.findings import SEVERITIES, severity_rank
+from ctanalytics.records.runs import WENT_BADLY
 from ctanalytics.reporting import anomalies, posture, wrapping
 from ctanalytics.reporting.incidents import ranked
 from ctanalytics.reporting.story import labels, story
@@ -68,7 +69,11 @@ def read(
 ) -> Digest:
     """Read what a digest of a span tells from the lake."""
     soon = now + dt.timedelta(minutes=1)  # of the night that is at work now, too
-    night = engine.run("reporting/night", since=since, until=soon).to_pylist()
+    night = [
+        step
+        for step in engine.run("reporting/run_steps", since=since, until=soon).to_pylist()
+        if step["state"] in WENT_BADLY
+    ]
     lead, _ = posture.sections(engine, since=since, until=until, top=1, voice=voice)
     return Digest(
         since=since,

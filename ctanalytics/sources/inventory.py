@@ -23,7 +23,7 @@ from ctanalytics import untrusted
 from ctanalytics.errors import SourceError, SourceMissing, UsageError
 from ctanalytics.settings import Aws
 from ctanalytics.sources.list_files import ListFile
-from ctanalytics.sources.object_rows import names_keys, object_rows
+from ctanalytics.sources.object_rows import names_keys, object_rows, texts
 
 ROWS: Final = 16_384
 """Of a file, held in memory at a time."""
@@ -136,12 +136,7 @@ def _csv(file: IO[bytes], schema: str) -> Iterator[pa.RecordBatch]:
         pa.CompressedInputStream(pa.PythonFile(file, "r"), "gzip"),
         read_options=csv.ReadOptions(column_names=names, block_size=_CSV_BLOCK, use_threads=False),
         parse_options=csv.ParseOptions(newlines_in_values=True),
-        convert_options=csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()),
-            null_values=[""],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=True,
-        ),
+        convert_options=texts(names),
     )
 
 

@@ -16,7 +16,7 @@ from ctanalytics.errors import UsageError
 from ctanalytics.settings import Aws
 from ctanalytics.sources.inventory import ROWS, understood
 from ctanalytics.sources.list_files import ListFile
-from ctanalytics.sources.object_rows import batches_of, column_of, names_keys, object_rows
+from ctanalytics.sources.object_rows import batches_of, column_of, names_keys, object_rows, texts
 
 _Row = dict[str, Any]
 _LOOK: Final = 64 * 1024
@@ -106,12 +106,7 @@ def _csv(file: io.BufferedReader, names: list[str]) -> Iterator[pa.RecordBatch]:
     yield from arrow_csv.open_csv(
         file,
         read_options=arrow_csv.ReadOptions(use_threads=False),
-        convert_options=arrow_csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()),
-            null_values=[""],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=True,
-        ),
+        convert_options=texts(names),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyarrow import csv
 
 OBJECT_ROWS: Final = pa.schema(
     [
@@ -23,6 +24,17 @@ OBJECT_ROWS: Final = pa.schema(
         ("is_delete_marker", pa.bool_()),
     ]
 )
+
+
+def texts(names: list[str]) -> csv.ConvertOptions:
+    """Return how a CSV list is read: each column as text, an empty cell as null."""
+    return csv.ConvertOptions(
+        column_types=dict.fromkeys(names, pa.string()),
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=True,
+    )
+
 
 _NAMES: Final = {
     "bucket": "bucket",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -19,9 +19,9 @@ from ctanalytics.detectors.insight import Share
 from ctanalytics.detectors.review import q_values
 from ctanalytics.engines.duckdb import Engine
 from ctanalytics.engines.local import LocalExecutor
-from ctanalytics.engines.statements import statement
 from ctanalytics.findings import ANOMALIES
 from ctanalytics.settings import Detect
+from tests import builders
 
 DAY = dt.date(2026, 3, 2)
 DATES = [DAY + dt.timedelta(days=step) for step in range(20)]
@@ -129,44 +129,29 @@ def test_alarms_of_earlier_runs_count_for_fourteen_days() -> None:
     assert raised(published(at(-1), detector="error_rate")) == 0.0
 
 
-class Tables:
-    """Runs shipped statements over tables of our own, without the views that make them."""
-
-    def __init__(self, *creates: str) -> None:
-        self.connection = duckdb.connect()
-        for text in ("create schema lake", *creates):
-            self.connection.execute(text)
-
-    def run(self, name: str, **values: Any) -> pa.Table:
-        found: pa.Table = self.connection.sql(statement(name), params=values).to_arrow_table()
-        return found
-
-    def keep(self, table: str, name: str, **values: Any) -> None:
-        raise NotImplementedError
-
-
-def test_what_a_lake_holds_counts_as_what_a_replay_holds() -> None:
-    tables = Tables(
-        """
-        create table lake.series_budget as from (values
-            ('call_rate', date '2026-03-01', 2, 40, 7.0, 1),
-            ('call_rate', date '2026-03-01', 9, 40, 7.0, 2),
-            ('error_rate', date '2026-03-01', 5, 40, 7.0, 1)
-        ) as rows(detector, day, raised, alarms, allowed, decided_at)
-        """,
-        """
-        create table anomalies as select
-            'a' || n as anomaly_id, 'call_rate' as detector, 'surge' as kind, 'open' as state,
-            timestamptz '2026-02-20 12:00:00+00' as started_at, cast(null as varchar) as verdict
-        from range(15) as rows(n)
-        """,
-    )
-    context = Context(tables, LocalExecutor(1), Detect(), at(30))
-    found = govern(context, "call_rate", 0.5, DATES, [])
+def test_what_a_lake_holds_counts_as_what_a_replay_holds(tmp_path: Path) -> None:
+    before = DAY - dt.timedelta(days=1)
+    budget = [
+        {"detector": detector, "day": before, "raised": raised, "alarms": 40, "allowed": 7.0,
+         "decided_at": at(hour)}
+        for detector, raised, hour in (
+            ("call_rate", 2, 1), ("call_rate", 9, 2), ("error_rate", 5, 1)
+        )
+    ]  # fmt: skip
+    days = [published(at(-10), anomaly_id=f"a{n}", kind="surge") for n in range(15)]
+    gaps = [published(at(-10), anomaly_id=f"g{n}", kind="telemetry_gap") for n in range(15)]
+    with builders.engine(tmp_path, series_budget=budget, anomalies=days + gaps) as engine:
+        context = Context(engine, LocalExecutor(1), Detect(), at(30))
+        found = govern(context, "call_rate", 0.5, DATES, [])
+        other = govern(context, "error_rate", 0.5, DATES, [])
     assert [found.raised[date] / STEP for date in DATES] == [3, 4, 5, 6, *[7] * 16]
     assert [row["alarms"] for row in found.decided] == [15] * 5 + [0] * 15
-    other = govern(context, "error_rate", 0.5, DATES, [])
     assert set(other.raised.values()) == {5 * STEP}
+
+
+def test_missing_logs_are_nobodys_noise_in_a_replay_either() -> None:
+    gaps = [published(at(-1), kind="telemetry_gap")] * 40
+    assert set(governed([], earlier=gaps).raised.values()) == {0.0}
 
 
 def test_the_newest_decision_before_the_first_day_goes_on() -> None:

@@ -6,14 +6,11 @@ Run by `make test-spark`, which installs Spark; it needs Java 17.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
 import subprocess
-import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,25 +27,27 @@ from ctanalytics.settings import Execution, Settings
 from tests.app.ingesting import contents, leftovers
 from tests.app.spreading import DAY, END, filled, state, uncommitted
 from tests.integrity.trail import Trail
-from tests.spark.cluster import ROOT, Cluster, cluster
-from tests.spark.on_cluster import DRIVERS, command, no_driver_outlives_its_test
+from tests.spark.cluster import Cluster
+from tests.spark.drivers import (
+    finish,
+    launch,
+    no_driver_outlives_its_test,
+    spark,
+    wait_for_files,
+)
 
-__all__ = ["no_driver_outlives_its_test"]
+__all__ = ["no_driver_outlives_its_test", "spark"]
 
 SINCE = f"{END - DAY:%Y-%m-%d}"
 RATES = ("--detector", "call_rate")
+COUNTED = "tables/series_minute/event_date=*/*.parquet"
+"""State that workers have written, and that is in no table yet."""
 PART_BYTES = "CTANALYTICS_EXECUTION_PART_BYTES"
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     return filled(tmp_path_factory.mktemp("made") / "lake")
-
-
-@pytest.fixture(scope="module")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with cluster(tmp_path_factory.mktemp("cluster")) as running:
-        yield running
 
 
 def copied(made: Lake, place: Path) -> Path:
@@ -77,34 +76,13 @@ def part_bytes(made: Lake, parts: int) -> int:
 
 def start(spark: Cluster, parts: int, made: Lake, *words: str) -> subprocess.Popen[str]:
     """Begin a command on the cluster, whose dates make about so many parts."""
-    driver = subprocess.Popen(
-        command(*words, "--json", "--executor", "spark", "--master", spark.master),
-        env={**spark.environment, PART_BYTES: str(part_bytes(made, parts))}, cwd=ROOT, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    DRIVERS.append(driver)
-    return driver
-
-
-def finish(process: subprocess.Popen[str], codes: Sequence[int] = (0,)) -> Any:
-    out, err = process.communicate(timeout=400)
-    assert process.returncode in codes, err[-3000:]
-    return json.loads(out)
+    environment = {PART_BYTES: str(part_bytes(made, parts))}
+    return launch(spark, *words, environment=environment)
 
 
 def detecting(spark: Cluster, made: Lake, lake: Path) -> subprocess.Popen[str]:
     """Begin a detect of many small parts."""
     return start(spark, 12, made, "detect", "--lake", str(lake), "--since", SINCE, *RATES)
-
-
-def wait_for_state(lake: Path, process: subprocess.Popen[str]) -> None:
-    """Wait until workers have written some state, and the detect still runs."""
-    until = time.monotonic() + 300
-    while time.monotonic() < until and process.poll() is None:
-        if any(lake.glob("tables/series_minute/event_date=*/*.parquet")):
-            return
-        time.sleep(0.005)
-    raise AssertionError("the detect was over before anything could be killed")
 
 
 def test_two_processes_find_what_one_finds(
@@ -162,7 +140,7 @@ def test_what_the_cluster_loses_of_a_detect_is_done_again(
 ) -> None:
     lake = copied(made, tmp_path)
     process = detecting(spark, made, lake)
-    wait_for_state(lake, process)
+    wait_for_files(lake, COUNTED, process)
     if victim == "worker":
         spark.kill_worker("worker-2")
     else:
@@ -182,7 +160,7 @@ def test_a_driver_that_is_killed_in_mid_detect_commits_no_half_of_it(
 ) -> None:
     lake = copied(made, tmp_path)
     process = detecting(spark, made, lake)
-    wait_for_state(lake, process)
+    wait_for_files(lake, COUNTED, process)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     assert told(lake) == Counter() and state(Lake.open(lake)) == {}

@@ -9,10 +9,8 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -23,11 +21,22 @@ from tests.app.ingesting import contents, leftovers, run
 from tests.aws_server import aws_server
 from tests.logs import key, record, write
 from tests.spark.cluster import ROOT, Cluster, cluster
+from tests.spark.drivers import (
+    command,
+    finish,
+    launch,
+    no_driver_outlives_its_test,
+    spark,
+    wait_for_files,
+)
+
+__all__ = ["no_driver_outlives_its_test", "spark"]
 
 FILES = 60
 PER_FILE = 40
 ORIGIN = ("source_object",)
-DRIVERS: list[subprocess.Popen[str]] = []
+STAGED = "staging/*/*"
+"""Rows that workers have written, and that are in no table yet."""
 SMALL_PARTS = {"CTANALYTICS_INGEST_PART_OBJECTS": "2", "CTANALYTICS_INGEST_PLAN_OBJECTS": "30"}
 
 
@@ -50,55 +59,12 @@ def wanted(logs: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Co
     return contents(lake)
 
 
-@pytest.fixture(scope="module")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with cluster(tmp_path_factory.mktemp("cluster")) as running:
-        yield running
-
-
-def command(*words: str) -> list[str]:
-    code = "from ctanalytics.cli.main import run; run()"
-    return [sys.executable, "-c", code, *words]
-
-
 def start(
     spark: Cluster, source: Path | str, lake: Path | str, *more: str
 ) -> subprocess.Popen[str]:
     """Begin an ingest of many small parts on the cluster."""
-    driver = subprocess.Popen(
-        command("ingest", str(source), "--lake", str(lake), "--json", *more,
-                "--executor", "spark", "--master", spark.master),
-        env={**spark.environment, **SMALL_PARTS}, cwd=ROOT, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    DRIVERS.append(driver)
-    return driver
-
-
-def finish(process: subprocess.Popen[str]) -> dict[str, int]:
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err[-3000:]
-    result: dict[str, int] = json.loads(out)
-    return result
-
-
-@pytest.fixture(autouse=True)
-def no_driver_outlives_its_test() -> Iterator[None]:
-    yield
-    while DRIVERS:
-        driver = DRIVERS.pop()
-        driver.kill()
-        driver.communicate()
-
-
-def wait_for_rows(lake: Path, process: subprocess.Popen[str]) -> None:
-    """Wait until workers have staged some rows, and the ingest still runs."""
-    until = time.monotonic() + 300
-    while time.monotonic() < until and process.poll() is None:
-        if any(lake.glob("staging/*/*")):
-            return
-        time.sleep(0.005)
-    raise AssertionError("the ingest was over before anything could be killed")
+    words = ("ingest", str(source), "--lake", str(lake), *more)
+    return launch(spark, *words, environment=SMALL_PARTS)
 
 
 def test_a_cluster_gives_the_rows_of_one_machine(
@@ -126,7 +92,7 @@ def test_what_the_cluster_loses_is_done_again(
 ) -> None:
     lake = tmp_path / "lake"
     process = start(spark, logs, lake)
-    wait_for_rows(lake, process)
+    wait_for_files(lake, STAGED, process)
     if victim == "worker":
         spark.kill_worker("worker-2")
     else:
@@ -146,7 +112,7 @@ def test_a_driver_that_is_killed_leaves_nothing_half_done(
 ) -> None:
     lake = tmp_path / "lake"
     process = start(spark, logs, lake)
-    wait_for_rows(lake, process)
+    wait_for_files(lake, STAGED, process)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     finish(start(spark, logs, lake))

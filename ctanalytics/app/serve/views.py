@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Sequence
 from typing import Final
 
 from ctanalytics.app.explain import explain
@@ -193,15 +194,9 @@ _GROUPS: Final = {
 def anomalies(site: Site, lake: TimedLake, fields: Fields) -> Response:
     """Anomalies of a span, the gravest first."""
     since, until = _span(site, lake, fields)
-    least = fields.one_of("severity", SEVERITIES) or SEVERITIES[0]
-    rows = [
-        row
-        for row in facts.anomalies_of(lake, site.voice, since=since, until=until)
-        if severity_rank(row["severity"]) >= severity_rank(least)
-    ]
-    return site.page(
-        "anomalies", rows=rows[:_ROWS], total=len(rows), since=since, until=until, least=least
-    )
+    rows = facts.anomalies_of(lake, site.voice, since=since, until=until)
+    by_severity = [(row["severity"], row) for row in rows]
+    return _list(site, "anomalies", by_severity, fields, since, until)
 
 
 def anomaly(site: Site, lake: TimedLake, fields: Fields) -> Response:
@@ -229,14 +224,24 @@ def anomaly(site: Site, lake: TimedLake, fields: Fields) -> Response:
 def incidents(site: Site, lake: TimedLake, fields: Fields) -> Response:
     """Incidents of a span, the gravest first."""
     since, until = _span(site, lake, fields)
+    found = facts.incidents_of(lake, site.voice, since=since, until=until)
+    by_severity = [(one.severity, one) for one in found]
+    return _list(site, "incidents", by_severity, fields, since, until)
+
+
+def _list(
+    site: Site,
+    name: str,
+    by_severity: Sequence[tuple[str, object]],
+    fields: Fields,
+    since: dt.datetime,
+    until: dt.datetime,
+) -> Response:
+    """The page of rows that are as severe as is asked for."""
     least = fields.one_of("severity", SEVERITIES) or SEVERITIES[0]
-    rows = [
-        one
-        for one in facts.incidents_of(lake, site.voice, since=since, until=until)
-        if severity_rank(one.severity) >= severity_rank(least)
-    ]
+    rows = [one for severity, one in by_severity if severity_rank(severity) >= severity_rank(least)]
     return site.page(
-        "incidents", rows=rows[:_ROWS], total=len(rows), since=since, until=until, least=least
+        name, rows=rows[:_ROWS], total=len(rows), since=since, until=until, least=least
     )
 
 
