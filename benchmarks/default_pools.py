@@ -28,9 +28,10 @@ from benchmarks.detection.rate_scores import as_history
 from benchmarks.detection.rate_simulation import simulate as simulate_rates
 from ctanalytics.app.ingest import ingest
 from ctanalytics.app.simulate import simulate
-from ctanalytics.detectors import drops, stops, surges
+from ctanalytics.detectors import drops, own_record, stops
 from ctanalytics.detectors.base import Context, Window
 from ctanalytics.detectors.history import load
+from ctanalytics.detectors.series import SURGE_WINDOWS
 from ctanalytics.engines.local import LocalExecutor
 from ctanalytics.lake.lake import Lake
 from ctanalytics.settings import Settings
@@ -52,8 +53,8 @@ def deviations(lake: Path) -> dict[str, np.ndarray]:
         window = Window(until - dt.timedelta(days=7), until)
         for kind in ("writes", "errors"):
             loaded = load(context, window, kind)
-            for place, minutes in enumerate(surges.WINDOWS):
-                daily = surges.daily(loaded, place)
+            for place, minutes in enumerate(SURGE_WINDOWS):
+                daily = own_record.of_window(loaded, place).normal
                 found.setdefault(f"surge_{minutes}", []).append(daily.ravel())
             if kind == "writes":
                 found["stop"] = [stops.daily(loaded).ravel()]

@@ -33,7 +33,7 @@ from ctanalytics.detectors.drops import Drop
 from ctanalytics.detectors.groups import grouped
 from ctanalytics.detectors.history import History
 from ctanalytics.detectors.stops import Stop
-from ctanalytics.detectors.surges import Surge
+from ctanalytics.detectors.surge_spans import Surge
 from ctanalytics.incidents.linking import Group, groups
 from ctanalytics.lake.lake import Lake
 from ctanalytics.settings import Detect, Incidents

@@ -16,7 +16,7 @@ from benchmarks.detection.rate_simulation import DAYS, TEST_FROM, Calls
 from ctanalytics.detectors import drops, stops, surges
 from ctanalytics.detectors.call_rate import Fewer
 from ctanalytics.detectors.history import AXIS_DAYS, History, from_minutes
-from ctanalytics.detectors.series import DAY, Axis, Keys, Minutes
+from ctanalytics.detectors.series import DAY, SURGE_WINDOWS, Axis, Keys, Minutes
 from ctanalytics.records.series_tables import KEYS
 from ctanalytics.settings import Detect
 
@@ -80,7 +80,7 @@ def _surges(history: History) -> Scores:
     looks = surges.look(judged, chosen, history.of(chosen))
     needed = np.full((len(chosen), history.axis.days - history.first_day), _LEAST)
     fires = surges.firing(looks, needed, history.first_day)
-    each = np.stack([looks.scores[window] for window in surges.WINDOWS])
+    each = np.stack([looks.scores[window] for window in SURGE_WINDOWS])
     best = np.where(fires, each, 0.0).max(axis=0)
     return scores(chosen[looks.series], looks.minute - EARLIER_DAYS * DAY, best)
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-import queue
 import re
-import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ctanalytics import whole
+from ctanalytics.app import validate_threads
+from ctanalytics.app.validate_kept import Kept
 from ctanalytics.engines.executor import LOCAL, Executor, chosen
 from ctanalytics.errors import UsageError
-from ctanalytics.integrity import cell as cells
 from ctanalytics.integrity import trails
 from ctanalytics.integrity.cell import Job
 from ctanalytics.integrity.journal import Journal
@@ -36,10 +35,6 @@ MOST_FINDINGS: Final = 10_000
 """Findings that a result holds; all of them are told to `report` and counted."""
 
 _DAYS: Final = 7
-_CELLS: Final = 4
-"""Accounts and regions that are validated at a time."""
-_ROWS: Final = 1_000
-_KEPT_ROWS: Final = 50_000
 _ARN: Final = re.compile(
     r"arn:[a-z-]+:cloudtrail:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):trail/(?P<name>[\w.-]{3,128})"
 )
@@ -137,22 +132,18 @@ def validate(
     keys = _keys(place, public_keys, settings)
     notes = _key_notes(keys, public_keys)
     original = _original(original_location)
+    found = trails.cells(place, wanted)
     if since is None and place.bucket != "file":
         since = now - dt.timedelta(days=_DAYS)
         notes.append(f"without --since the last {_DAYS} days are validated")
-    found = trails.cells(place, wanted)
     open_end = until is None and place.bucket == "file"
-    if until is None:
-        until = _newest_digest(place, found, now) or now if open_end else now
-        as_of = until
-    else:
-        as_of = now
-    if since is not None and since >= until:
+    end = until or _end(place, found, now)
+    if since is not None and since >= end:
         raise UsageError(
             "the span is empty", where="--since, --until", mend="give a start before the end"
         )
     tally = _Tally()
-    kept = _Kept(_lake(lake, settings), keys.origin, now)
+    kept = Kept(_lake(lake, settings), keys.origin, now)
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(workers, "ctanalytics-validate"))
         journal = stack.enter_context(Journal(Path(resume))) if resume else None
@@ -162,8 +153,8 @@ def validate(
             keys=keys,
             wanted=wanted,
             since=since,
-            until=until,
-            as_of=as_of,
+            until=end,
+            as_of=now if until else end,
             open_end=open_end,
             original=original,
             journal=journal,
@@ -181,7 +172,7 @@ def validate(
     return ValidateResult(
         source=str(source),
         since=since,
-        until=until,
+        until=end,
         found_since=tally.since,
         found_until=tally.until,
         keys=keys.origin,
@@ -220,61 +211,6 @@ class _Tally:
             self.findings.append(row)
 
 
-@dataclass
-class _Kept:
-    """The verdicts on their way to a lake."""
-
-    lake: Lake | None
-    keys_from: str
-    now: dt.datetime
-    rows: list[dict[str, Any]] = field(default_factory=list)
-
-    def add(self, row: Checked) -> None:
-        if self.lake is None or row.kind == "gap" or not row.stored_key:
-            return
-        self.rows.append(
-            {
-                "kind": row.kind,
-                "bucket": row.stored_bucket,
-                "key": row.stored_key,
-                "verdict": row.verdict,
-                "detail": row.detail or None,
-                "delivered_bucket": row.bucket or None,
-                "delivered_key": row.key,
-                "account_id": row.account_id,
-                "aws_region": row.aws_region,
-                "trail": row.trail,
-                "backfill": row.backfill,
-                "delivered_at": row.stamp,
-                "covers_since": row.since,
-                "covers_until": row.until,
-                "promised": row.log_files,
-                "sha256": row.sha256,
-                "etag": row.etag,
-                "oldest_event_time": row.oldest_event_time,
-                "newest_event_time": row.newest_event_time,
-                "digest_bucket": row.digest_bucket,
-                "digest_key": row.digest_key,
-                "keys_from": self.keys_from,
-                "validated_at": self.now,
-            }
-        )
-        if len(self.rows) >= _KEPT_ROWS:
-            self.flush()
-
-    def flush(self) -> None:
-        if self.lake is None or not self.rows:
-            return
-        # Loaded only where a lake is named: half a second that a plain check need not pay.
-        import pyarrow as pa
-
-        from ctanalytics.lake import verdicts
-        from ctanalytics.records.file_verdicts import FILE_VERDICTS
-
-        verdicts.keep(self.lake, pa.Table.from_pylist(self.rows, FILE_VERDICTS))
-        self.rows.clear()
-
-
 def _lake(lake: str | Path | Lake | None, settings: Settings) -> Lake | None:
     if lake is None:
         return None
@@ -310,7 +246,7 @@ def _told(
     """Rows of all cells in the order of the cells, by threads here or by an executor."""
     if executor is None:
         if settings.execution.executor == LOCAL:
-            return _rows(job, found)
+            return validate_threads.rows(job, found)
         executor = stack.enter_context(chosen(settings.execution))
     # Loaded only where it is of use: a plain check need not pay for Arrow.
     from ctanalytics.app import validate_spread
@@ -318,60 +254,6 @@ def _told(
     return validate_spread.rows(
         job, found, executor, source=source, aws=settings.source_aws, workers=workers, lake=lake
     )
-
-
-def _rows(job: Job, found: Sequence[Cell]) -> Iterator[Checked]:
-    """Rows of all cells in the order of the cells, some of which are at work at the same time."""
-    stop = threading.Event()
-    waiting: deque[queue.Queue[Checked | Exception | None]] = deque()
-    ahead = iter(found)
-
-    def begin() -> None:
-        cell = next(ahead, None)
-        if cell is None:
-            return
-        rows: queue.Queue[Checked | Exception | None] = queue.Queue(_ROWS)
-        waiting.append(rows)
-        threading.Thread(target=_work, args=(job, cell, rows, stop), daemon=True).start()
-
-    for _ in range(_CELLS):
-        begin()
-    try:
-        while waiting:
-            rows = waiting.popleft()
-            begin()
-            while (row := rows.get()) is not None:
-                if isinstance(row, Exception):
-                    raise row
-                yield row
-    finally:
-        stop.set()
-
-
-def _work(
-    job: Job,
-    cell: Cell,
-    rows: queue.Queue[Checked | Exception | None],
-    stop: threading.Event,
-) -> None:
-    """Validate one cell in a thread of its own; what goes wrong is raised in the main thread."""
-
-    def tell(row: Checked | Exception | None) -> None:
-        while not stop.is_set():
-            try:
-                rows.put(row, timeout=0.2)
-            except queue.Full:
-                continue
-            return
-
-    try:
-        for row in cells.validate(job, cell):
-            tell(row)
-            if stop.is_set():
-                return
-        tell(None)
-    except Exception as error:  # raised again where the rows are taken
-        tell(error)
 
 
 def _wanted(trail_arn: str | None, accounts: Sequence[str], regions: Sequence[str]) -> Wanted:
@@ -420,12 +302,17 @@ def _original(text: str | None) -> tuple[str, str] | None:
     return found
 
 
-def _newest_digest(place: Place, found: Sequence[Cell], now: dt.datetime) -> dt.datetime | None:
-    """Where the newest digest of a folder ends, by the names; times to come are no evidence."""
-    newest = None
-    for cell in found:
-        for key, entries in trails.digests(place, cell, None, now).chains.items():
-            if not key.backfill:
-                stamp = trails.stamp_of(entries[-1])
-                newest = max(stamp, newest or stamp)
-    return newest
+def _end(place: Place, found: Sequence[Cell], now: dt.datetime) -> dt.datetime:
+    """Where a validation ends that is not told: now, or where the newest digest of a folder does.
+
+    By the names; times to come are no evidence.
+    """
+    if place.bucket != "file":
+        return now
+    ends = [
+        trails.stamp_of(entries[-1])
+        for cell in found
+        for key, entries in trails.digests(place, cell, None, now).chains.items()
+        if not key.backfill
+    ]
+    return max(ends, default=now)

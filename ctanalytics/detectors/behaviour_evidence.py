@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from ctanalytics import untrusted
 from ctanalytics.detectors.behaviour_facts import literal
-from ctanalytics.detectors.rates import minutes_text
 from ctanalytics.detectors.severity import Impact, error_class, is_sensitive
+from ctanalytics.detectors.wording import minutes_text
 from ctanalytics.engines.duckdb import Engine
 
 _IDS: Final = 100

@@ -20,7 +20,7 @@ from ctanalytics.detectors.behaviour_features import (
     api_families,
 )
 from ctanalytics.detectors.behaviour_words import PHRASES, clause, contrast
-from ctanalytics.detectors.rates import short_principal
+from ctanalytics.detectors.wording import short_principal
 from ctanalytics.engines.duckdb import Engine
 
 _TOLD: Final = 3

@@ -9,18 +9,20 @@ from typing import Any, Final
 
 import numpy as np
 
-from ctanalytics.detectors import budget, drops, rates, stops, surges
+from ctanalytics.detectors import budget, drops, rate_rows, rates, stops, surges
 from ctanalytics.detectors.base import Context, DetectorResult, Window
 from ctanalytics.detectors.budget import Alarm
 from ctanalytics.detectors.drops import Drop
 from ctanalytics.detectors.groups import Callers, grouped, main_callers
 from ctanalytics.detectors.history import History, load
-from ctanalytics.detectors.rates import Kind, Span
+from ctanalytics.detectors.rate_rows import Kind, Span
 from ctanalytics.detectors.review import review
 from ctanalytics.detectors.series import Floats, Ints
 from ctanalytics.detectors.severity import Impact, error_class, is_sensitive, severity
 from ctanalytics.detectors.stops import Gap, Silences, Stop
-from ctanalytics.detectors.surges import Judged, Surge
+from ctanalytics.detectors.surge_spans import Surge
+from ctanalytics.detectors.surges import Judged
+from ctanalytics.detectors.wording import minutes_text, short_principal
 from ctanalytics.findings import anomaly_id, series_key
 
 SURGE: Final = Kind("call_rate", "surge", "ApiCallRateInsight")
@@ -59,7 +61,7 @@ def call_rate(context: Context, window: Window) -> DetectorResult:
     histories = {kind: history for kind, history in histories.items() if history.count}
     if not histories:
         return DetectorResult(
-            rates.table([]), context.derived.take(), ["no calls that count: no rates to judge"]
+            rate_rows.table([]), context.derived.take(), ["no calls that count: no rates to judge"]
         )
     settings = context.settings
     every = list(histories.values())
@@ -105,7 +107,7 @@ def call_rate(context: Context, window: Window) -> DetectorResult:
     rows = grouped(rows, callers) + [_gap(context, history, gap) for history, gap in gaps]
     rows = [row for row in rows if row["ended_at"] is None or row["ended_at"] > window.since]
     state = [*context.derived.take(), *_remembered(governed.decided)]
-    return DetectorResult(rates.table(rows), state, notes)
+    return DetectorResult(rate_rows.table(rows), state, notes)
 
 
 def _kinds(context: Context) -> Iterator[str]:
@@ -178,25 +180,25 @@ def _named(kind: Kind, calls: str) -> Kind:
 
 def _surge(context: Context, one: _Found, found: Surge) -> tuple[dict[str, Any], Callers]:
     history, kind = one.history, _named(SURGE, one.calls)
-    who = rates.api(history, found.series)
+    who = rate_rows.api(history, found.series)
     start, end = history.axis.time(found.start), history.axis.time(found.end)
-    behind = rates.span(context, who, kind, start, end)
+    behind = rate_rows.span(context, who, kind, start, end)
     loud = severity(_impact(who, behind, one.calls), found.score - one.theta)
     most = behind.most("userIdentityArn")
     by = (
-        f", {'all' if most.insight == behind.calls else 'mostly'} by {rates.short_principal(most.value)}"
+        f", {'all' if most.insight == behind.calls else 'mostly'} by {short_principal(most.value)}"
         if most
         else ""
     )
     title = f"{who.event_name} surged in {who.place}"
     explanation = (
         f"{who.event_name} was called {behind.calls:,} times in "
-        f"{rates.minutes_text(found.end - found.start)} in {who.place}{by}; "
-        f"its most in {rates.minutes_text(found.window)} was {found.peak:,}, and in the 28 days before "
+        f"{minutes_text(found.end - found.start)} in {who.place}{by}; "
+        f"its most in {minutes_text(found.window)} was {found.peak:,}, and in the 28 days before "
         f"{found.record:,}."
     )
     texts = (title, _with_caveats(explanation, found))
-    row = rates.surge_row(context, history, kind, found, loud, texts, behind)
+    row = rate_rows.surge_row(context, history, kind, found, loud, texts, behind)
     return row, main_callers(behind.shares)
 
 
@@ -208,7 +210,7 @@ def _with_caveats(explanation: str, found: Surge) -> str:
     return explanation
 
 
-def _impact(who: rates.Api, behind: Span, calls: str) -> Impact:
+def _impact(who: rate_rows.Api, behind: Span, calls: str) -> Impact:
     ends = {"succeeded": 0, "denied": 0, "failed": 0}
     for share in behind.shares["errorCode"]:
         if share.value == "null":
@@ -224,17 +226,17 @@ def _impact(who: rates.Api, behind: Span, calls: str) -> Impact:
 
 def _stop(context: Context, one: _Found, found: Stop) -> dict[str, Any]:
     history, kind = one.history, _named(STOP, one.calls)
-    who = rates.api(history, found.series)
+    who = rate_rows.api(history, found.series)
     start, end = history.axis.time(found.start), history.axis.time(found.end)
     # Of a silence there is nothing to show but what came before it.
-    usual = rates.span(context, who, kind, start - (end - start), start)
+    usual = rate_rows.span(context, who, kind, start - (end - start), start)
     caller = usual.most("userIdentityArn")
-    by = f" by {rates.short_principal(caller.value)}" if caller else ""
+    by = f" by {short_principal(caller.value)}" if caller else ""
     explanation = (
         f"{who.event_name}{by} in {who.place} "
         f"{'has been' if found.is_open else 'was'} silent for "
-        f"{rates.minutes_text(found.end - found.start)}; in the 28 days before it never paused "
-        f"for more than {rates.minutes_text(max(found.longest, 1))}."
+        f"{minutes_text(found.end - found.start)}; in the 28 days before it never paused "
+        f"for more than {minutes_text(max(found.longest, 1))}."
     )
     title = f"{who.event_name} stopped in {who.place}"
     usual = replace(usual, event_ids=usual.event_ids[-10:])
@@ -243,16 +245,16 @@ def _stop(context: Context, one: _Found, found: Stop) -> dict[str, Any]:
 
 def _drop(context: Context, one: _Found, found: Drop) -> dict[str, Any]:
     history, kind = one.history, _named(DROP, one.calls)
-    who = rates.api(history, found.series)
+    who = rate_rows.api(history, found.series)
     start, end = history.axis.time(found.start), history.axis.time(found.end)
     explanation = (
         f"{who.event_name} in {who.place} was called {found.calls:,} times in "
-        f"{rates.minutes_text(found.window)}, where about {found.expected:,.0f} were to be "
+        f"{minutes_text(found.window)}, where about {found.expected:,.0f} were to be "
         f"expected; that {'has gone' if found.is_open else 'went'} on for "
-        f"{rates.minutes_text(found.end - found.start)}."
+        f"{minutes_text(found.end - found.start)}."
     )
     title = f"{who.event_name} dropped in {who.place}"
-    during = rates.span(context, who, kind, start, end)
+    during = rate_rows.span(context, who, kind, start, end)
     return _less(context, one, kind, (title, explanation), during)
 
 
@@ -266,7 +268,7 @@ def _less(
         shown: the calls that stand as its evidence.
     """
     found, history = one.what, one.history
-    who = rates.api(history, found.series)
+    who = rate_rows.api(history, found.series)
     start, end = history.axis.time(found.start), history.axis.time(found.end)
     caller = shown.most("userIdentityArn")
     return {
@@ -286,7 +288,7 @@ def _less(
         "series_key": who.key,
         "title": texts[0],
         "explanation": texts[1],
-        "evidence": rates.evidence(history, found, kind, shown),
+        "evidence": rate_rows.evidence(history, found, kind, shown),
         "insight": None,
         "detected_at": context.now,
     }
@@ -298,7 +300,7 @@ def _goes_on(context: Context, history: History, found: Gap) -> bool:
     end = history.axis.time(min(stop.end for stop in found.stops))
     if end <= start:
         return True
-    who = rates.api(history, found.stops[0].series)
+    who = rate_rows.api(history, found.stops[0].series)
     hours = context.engine.run("detectors/region_minutes", since=start, until=end).to_pylist()
     place = (who.account_id, who.aws_region)
     return any((row["account_id"], row["aws_region"]) == place for row in hours)
@@ -317,7 +319,7 @@ def _gap(context: Context, history: History, found: Gap) -> dict[str, Any]:
     is_open = any(stop.is_open for stop in found.stops)
     start = history.axis.time(first.start)
     end = history.axis.time(max(stop.end for stop in found.stops))
-    who = rates.api(history, first.series)
+    who = rate_rows.api(history, first.series)
     key = series_key("gap", who.account_id, who.aws_region)
     return {
         "anomaly_id": anomaly_id(GAP.detector, GAP.kind, key, start),

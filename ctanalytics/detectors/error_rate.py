@@ -6,17 +6,18 @@ from typing import Any, Final
 
 import numpy as np
 
-from ctanalytics.detectors import budget, rates, surges
+from ctanalytics.detectors import budget, rate_rows, rates, surges
 from ctanalytics.detectors.base import Context, DetectorResult, Window
 from ctanalytics.detectors.budget import Alarm
 from ctanalytics.detectors.groups import Callers, grouped, main_callers
 from ctanalytics.detectors.history import History, load
 from ctanalytics.detectors.numbering import Numbering
-from ctanalytics.detectors.rates import Api, Kind, Span
+from ctanalytics.detectors.rate_rows import Api, Kind, Span
 from ctanalytics.detectors.review import review
 from ctanalytics.detectors.series import Bools
 from ctanalytics.detectors.severity import Impact, error_class, severity
-from ctanalytics.detectors.surges import Surge
+from ctanalytics.detectors.surge_spans import Surge
+from ctanalytics.detectors.wording import minutes_text, short_principal
 
 ERRORS: Final = Kind("error_rate", "error_surge", "ApiErrorRateInsight", "errors")
 
@@ -29,11 +30,11 @@ def error_rate(context: Context, window: Window) -> DetectorResult:
     Codes that mean "there is none" or "it would have worked" never fire.
     """
     if "errors" not in context.settings.series:
-        return DetectorResult(rates.table([]), notes=["detect.series leaves errors out"])
+        return DetectorResult(rate_rows.table([]), notes=["detect.series leaves errors out"])
     history = load(context, window, "errors")
     if not history.count:
         return DetectorResult(
-            rates.table([]), context.derived.take(), ["no errors: no error rates to judge"]
+            rate_rows.table([]), context.derived.take(), ["no errors: no error rates to judge"]
         )
     share = context.settings.share_surge / 2
     looks = rates.looks([history], surges.LOOKS)
@@ -67,7 +68,7 @@ def error_rate(context: Context, window: Window) -> DetectorResult:
     state = [*context.derived.take()]
     if governed.decided:
         state.append({"table": "series_budget", "rows": governed.decided})
-    return DetectorResult(rates.table(rows), state, notes)
+    return DetectorResult(rate_rows.table(rows), state, notes)
 
 
 def _could_page(history: History) -> Bools:
@@ -98,13 +99,13 @@ def _anomaly(
     context: Context, history: History, found: Surge, theta: float
 ) -> tuple[dict[str, Any], Callers]:
     """The anomaly of a surge, and who got most of the errors."""
-    who = rates.api(history, found.series)
+    who = rate_rows.api(history, found.series)
     start, end = history.axis.time(found.start), history.axis.time(found.end)
-    behind = rates.span(context, who, ERRORS, start, end)
+    behind = rate_rows.span(context, who, ERRORS, start, end)
     kind = _class(who)
     most = behind.most("userIdentityArn")
     by = (
-        f", {'all' if most.insight == behind.calls else 'mostly'} to {rates.short_principal(most.value)}"
+        f", {'all' if most.insight == behind.calls else 'mostly'} to {short_principal(most.value)}"
         if most
         else ""
     )
@@ -113,12 +114,12 @@ def _anomaly(
     loud = severity(impact, found.score - theta)
     explanation = (
         f"{who.event_name} {_SAID.get(kind, 'failed')} with {who.error_code} {behind.calls:,} times in "
-        f"{rates.minutes_text(found.end - found.start)} in {who.place}{by}"
+        f"{minutes_text(found.end - found.start)} in {who.place}{by}"
         f"{f', by a {refused_by}' if refused_by else ''}; its most in "
-        f"{rates.minutes_text(found.window)} was {found.peak:,}, and in the 28 days before {found.record:,}."
+        f"{minutes_text(found.window)} was {found.peak:,}, and in the 28 days before {found.record:,}."
     )
     if found.provisional:
         explanation += " There are less than two weeks of history, so this is provisional."
     title = f"{who.error_code} of {who.event_name} surged in {who.place}"
-    row = rates.surge_row(context, history, ERRORS, found, loud, (title, explanation), behind)
+    row = rate_rows.surge_row(context, history, ERRORS, found, loud, (title, explanation), behind)
     return row, main_callers(behind.shares)

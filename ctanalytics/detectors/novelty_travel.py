@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ctanalytics import untrusted
 from ctanalytics.detectors.behaviour_facts import one_of
-from ctanalytics.detectors.rates import minutes_text
+from ctanalytics.detectors.wording import minutes_text
 from ctanalytics.engines.duckdb import Engine
 
 LEAST_KM: Final = 500

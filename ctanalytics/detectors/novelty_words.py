@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ctanalytics import untrusted
 from ctanalytics.detectors.behaviour_facts import Api, Touched, literal, of_apis, one_of
-from ctanalytics.detectors.rates import short_principal
+from ctanalytics.detectors.wording import short_principal
 
 _NAMED: Final = 3
 _TOLD: Final = 3

@@ -21,8 +21,8 @@ from typing import Any, Final
 import pyarrow as pa
 
 from ctanalytics import settings, untrusted
-from ctanalytics.detectors import rates
 from ctanalytics.detectors.base import Context, DetectorResult, Window
+from ctanalytics.detectors.wording import short_principal
 from ctanalytics.findings import ANOMALIES, anomaly_id, series_key
 from ctanalytics.sigma.condition import fields
 from ctanalytics.sigma.exceptions import Kept, keep
@@ -108,7 +108,7 @@ def _anomaly(context: Context, rule: Rule, group: dict[str, Any]) -> dict[str, A
     started = group["started_at"]
     ended = group["last_at"] + dt.timedelta(seconds=1)
     loud = severity(rule, events=group["events"], failed=group["failed"])
-    who = rates.short_principal(group["principal"]) if group["principal"] else "several callers"
+    who = short_principal(group["principal"]) if group["principal"] else "several callers"
     place = f" in {group['account_id']}" if group["account_id"] else ""
     return {
         "anomaly_id": anomaly_id("sigma", "rule", key, started),

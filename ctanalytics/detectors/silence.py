@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ctanalytics import untrusted
-from ctanalytics.detectors import rates, stops
+from ctanalytics.detectors import rate_rows, rates, stops
 from ctanalytics.detectors.base import Context, DetectorResult, Window
 from ctanalytics.detectors.history import History, load
 from ctanalytics.detectors.series import Floats
 from ctanalytics.detectors.severity import severity
 from ctanalytics.detectors.stops import Stop
+from ctanalytics.detectors.wording import minutes_text, short_principal
 from ctanalytics.findings import anomaly_id, series_key
 
 DETECTOR: Final = "silence"
@@ -83,12 +84,12 @@ def silence(context: Context, window: Window) -> DetectorResult:
     """Find accounts and regions that fall silent against their own rhythm; one outage is one."""
     loaded = load(context, window, "cells", with_peaks=False)
     if not loaded.count:
-        return DetectorResult(rates.table([]))
+        return DetectorResult(rate_rows.table([]))
     settings, looks = context.settings, rates.looks([loaded], 1)
     thetas = rates.thetas(settings.budget, settings.share_silence, looks)
     found = stops.find(loaded, thetas)
     if not found:
-        return DetectorResult(rates.table([]), context.derived.take())
+        return DetectorResult(rate_rows.table([]), context.derived.take())
     lake = _read(context, loaded, window, found)
     lasting = [stop for stop in found if not _ended(loaded, lake, stop)]
     rows = [
@@ -96,7 +97,7 @@ def silence(context: Context, window: Window) -> DetectorResult:
         for one in together(loaded, lasting)
         if one.is_open or one.end > window.since
     ]
-    return DetectorResult(rates.table(rows), context.derived.take())
+    return DetectorResult(rate_rows.table(rows), context.derived.take())
 
 
 def together(loaded: History, found: Sequence[Stop]) -> list[Silence]:
@@ -230,7 +231,7 @@ def _row(
                 "event_ids": events[-_EVIDENCE:],
                 "events": len(events),
                 "sql": sql,
-                "rate": rates.rate(
+                "rate": rate_rows.rate(
                     loaded, one.stops[0].series, one.stops[0].start, one.stops[0].end
                 ),
             }
@@ -267,12 +268,12 @@ def _explanation(one: Silence, cover: Cover, cause: dict[str, Any] | None) -> st
     verb = "have" if len(one.cells) > 1 else "has"
     past = f"{verb} logged" if one.is_open else "logged"
     text = (
-        f"{_where(one)} {past} nothing for {rates.minutes_text(minutes)} from "
+        f"{_where(one)} {past} nothing for {minutes_text(minutes)} from "
         f"{one.start:%Y-%m-%d %H:%M} UTC on; in the 28 days before {'they' if len(one.cells) > 1 else 'it'} "
-        f"never paused for more than {rates.minutes_text(longest)}."
+        f"never paused for more than {minutes_text(longest)}."
     )
     if cause is not None:
-        who = rates.short_principal(cause["principal"])
+        who = short_principal(cause["principal"])
         at = f"{cause['event_time']:%H:%M}"
         text += f" {cause['event_name']} was called by {who} at {at}."
     if cover.promised:

@@ -15,21 +15,13 @@ from typing import Final
 import numpy as np
 
 from ctanalytics.detectors.calibration import MIN_POOL, Nulls, default_pool
-from ctanalytics.detectors.history import PEAK_DAYS, History
+from ctanalytics.detectors.history import History
+from ctanalytics.detectors.own_record import Own, deviation, of_window
 from ctanalytics.detectors.peaks import LEAST_CALLS, LEAST_RATIO, looks
-from ctanalytics.detectors.series import (
-    DAY,
-    HISTORY_DAYS,
-    POOL_DAYS,
-    SURGE_WINDOWS,
-    WARM_DAYS,
-    Bools,
-    Floats,
-    Ints,
-    Minutes,
-)
+from ctanalytics.detectors.series import DAY, HISTORY_DAYS, POOL_DAYS, Bools, Floats, Ints
+from ctanalytics.detectors.series import SURGE_WINDOWS as WINDOWS
+from ctanalytics.detectors.surge_spans import PROVISIONAL_DAYS, Looks, Spans, Surge
 
-WINDOWS: Final = SURGE_WINDOWS
 LOOKS: Final = len(WINDOWS)
 BURSTS: Final = (
     "under 8 calls in 15 minutes",
@@ -39,58 +31,12 @@ BURSTS: Final = (
 )
 """The coarse strata, by the most calls of 28 days."""
 
-_LEAST_SPREAD: Final = 0.3
 _LEAST_SCALE: Final = 0.3
 """Of the pool's tail, in units of u."""
 _OFTEN: Final = 0.01
 _LEAST_DAYS: Final = 1_000
-_BLOCK_VALUES: Final = 16_384
 _MOST_SHIFT: Final = 1.0
-_PROVISIONAL_DAYS: Final = 14
 _PROVISIONAL_MARGIN: Final = 0.5
-_QUIET_MINUTES: Final = 30
-_REOPEN_MINUTES: Final = 60
-_LONGEST_MINUTES: Final = DAY
-_ONSET_RATIO: Final = 1.5
-_END_WINDOW: Final = 15
-
-
-@dataclass(frozen=True, slots=True)
-class Surge:
-    """A span of one series that is too busy. Minutes count from the axis' start."""
-
-    series: int
-    start: int
-    end: int
-    """Exclusive; for a surge that goes on, where the logs end."""
-    fired: int
-    """The minute whose calls made it an alarm."""
-    is_open: bool
-    score: float
-    window: int
-    """The shortest window that fires."""
-    peak: int
-    """The most calls in that window."""
-    record: int
-    """The most calls in such a window in the 28 days before."""
-    provisional: bool
-    level_shift: bool
-
-
-@dataclass(frozen=True)
-class _Own:
-    """One window's deviations, against each series' own record."""
-
-    first: int
-    """The day of the first column: POOL_DAYS before the first that is judged."""
-    u: Floats
-    """(series, days) the day's largest; NaN without a record and on masked days."""
-    normal: Floats
-    """The same of days that teach what is normal; NaN on others."""
-    held: Floats
-    """(series, days) the largest of looks that could page."""
-    record: Floats
-    scale: Floats
 
 
 @dataclass(frozen=True)
@@ -98,7 +44,7 @@ class Judged:
     """What the days of a window show, before any minute of them is looked at."""
 
     history: History
-    own: dict[int, _Own]
+    own: dict[int, Own]
     scores: Floats
     """(windows, series, days from the first that is judged) -log10 p of each day."""
     strata: list[tuple[Ints, Ints]]
@@ -151,7 +97,7 @@ def judge(history: History) -> Judged:
     """Score each series' days from the first day to judge on."""
     first, days = history.first_day, history.axis.days
     strata = [_strata(history, day) for day in range(first, days)]
-    own = {window: _own(history, place) for place, window in enumerate(WINDOWS)}
+    own = {window: of_window(history, place) for place, window in enumerate(WINDOWS)}
     scores = np.zeros((LOOKS, history.count, days - first))
     judged = Judged(history, own, scores, strata, np.zeros(days - first))
     for day in range(first, days):
@@ -189,90 +135,6 @@ def moved(scores: Floats, shift: float) -> Floats:
     return np.where(scores > 0, np.maximum(scores + shift, 0.0), 0.0)
 
 
-def _own(history: History, place: int) -> _Own:
-    start = history.first_day - PEAK_DAYS
-    y = history.peak("surge", place, start)
-    held = history.peak("held", place, start)
-    record, scale = _records(history, y, start)
-    first = start + HISTORY_DAYS
-    unknown = ~np.isfinite(record) | history.masked[:, first:]
-    found = [
-        np.where(unknown, np.nan, deviation(values[:, HISTORY_DAYS:], record, scale))
-        for values in (y, held)
-    ]
-    found[1][np.isneginf(held[:, HISTORY_DAYS:])] = -np.inf
-    normal = np.where(history.unlearned[:, first:], np.nan, found[0])
-    return _Own(first, found[0], normal, found[1], record, scale)
-
-
-def deviation(y: Floats, record: Floats, scale: Floats) -> Floats:
-    """Return u: how far y lies above a series' own record; above 0 is a new one."""
-    with np.errstate(invalid="ignore"):
-        found: Floats = (np.exp((y - record) / 2) - 1) / scale
-    return found
-
-
-def daily(history: History, place: int) -> Floats:
-    """(series, days) the largest u of each day of the pool and the window, of all that have one."""
-    return _own(history, place).normal
-
-
-def _records(history: History, y: Floats, start: int) -> tuple[Floats, Floats]:
-    """(series, days from `start` + 28) the record of the 28 daily maxima before, and the scale."""
-    return records(
-        np.where(history.unlearned[:, start:], np.nan, y), history.age[:, start + HISTORY_DAYS :]
-    )
-
-
-def records(y: Floats, age: Ints) -> tuple[Floats, Floats]:
-    """Return the record and the scale of each day, of the 28 daily maxima before it.
-
-    Maxima are cut at what those before them make believable, so that one attack does not raise the
-    bar for the next; the oldest one, with none before it, at what the others do. All of it is taken
-    from the 28 days alone, so that a day's record is the same wherever the logs are read from.
-
-    Args:
-        y: (series, 28 + days) daily maxima; NaN are left out.
-        age: (series, days) days of logs before each; the maxima of an account's first week are left
-            out.
-
-    Returns:
-        (series, days) each; the record is -inf where there is no history at all.
-    """
-    record, scale = np.empty(age.shape), np.empty(age.shape)
-    # Of so many series at a time, all sums stay in a processor's cache.
-    step = max(_BLOCK_VALUES // max(age.shape[1], 1), 1)
-    for start in range(0, len(age), step):
-        part = slice(start, start + step)
-        record[part], scale[part] = _records_in(y[part], age[part])
-    return record, scale
-
-
-def _records_in(y: Floats, age: Ints) -> tuple[Floats, Floats]:
-    width = y.shape[1] - HISTORY_DAYS
-    past = [
-        np.where(age - (HISTORY_DAYS - place) >= WARM_DAYS, y[:, place : place + width], np.nan)
-        for place in range(HISTORY_DAYS)
-    ]
-    others: Floats = np.full(age.shape, -np.inf)
-    for values in past[1:]:
-        others = np.fmax(others, values)
-    record: Floats = np.full(age.shape, -np.inf)
-    count, mean, square = (np.zeros(age.shape) for _ in range(3))
-    ceiling = np.where(np.isfinite(others), others + 3 * _LEAST_SPREAD, np.inf)
-    for values in past:
-        kept = np.minimum(values, ceiling)
-        known = np.isfinite(kept)
-        count += known
-        step = np.where(known, kept - mean, 0.0)
-        mean += step / np.maximum(count, 1)
-        square += step * np.where(known, kept - mean, 0.0)
-        record = np.fmax(record, kept)
-        spread = np.sqrt(square / np.maximum(count, 1))
-        ceiling = np.where(count > 0, record + 3 * (spread + _LEAST_SPREAD), np.inf)
-    return record, 0.3 * spread + _LEAST_SPREAD
-
-
 def _strata(history: History, day: int) -> tuple[Ints, Ints]:
     """(series,) the fine stratum of a day (rate and burstiness) and the coarse one (burstiness)."""
     start = day - HISTORY_DAYS
@@ -281,20 +143,6 @@ def _strata(history: History, day: int) -> tuple[Ints, Ints]:
     level = history.levels(day)
     rate = np.clip(np.floor(np.log10(level + 0.1)), -1, 3).astype(np.int64) + 1
     return rate * 4 + burst, burst
-
-
-@dataclass(frozen=True)
-class Looks:
-    """Per entry and by window: counts, expectations, deviations, scores."""
-
-    minutes: Minutes
-    series: Ints
-    """(entries,) in the order of the entries."""
-    minute: Ints
-    sums: dict[int, Ints]
-    expected: dict[int, Floats]
-    y: dict[int, Floats]
-    scores: dict[int, Floats]
 
 
 def find(judged: Judged, theta: Floats | float) -> list[Surge]:
@@ -318,14 +166,14 @@ def find(judged: Judged, theta: Floats | float) -> list[Surge]:
     )
     for number in np.unique(found.series[fires.any(axis=0)]).tolist():
         entries = np.flatnonzero(found.series == number)
-        spans = _Spans(part, found, fires, entries, most[:, number].astype(np.int64))
+        spans = Spans(part, found, fires, entries, most[:, number].astype(np.int64))
         surges += spans.surges(int(chosen[number]))
     return surges
 
 
 def margin(history: History) -> Floats:
     """(series, days that are judged) what young accounts need beyond the threshold."""
-    young = history.age[:, history.first_day :] < _PROVISIONAL_DAYS
+    young = history.age[:, history.first_day :] < PROVISIONAL_DAYS
     return np.where(young, _PROVISIONAL_MARGIN, 0.0)
 
 
@@ -373,124 +221,3 @@ def firing(found: Looks, needed: Floats, first_day: int) -> Bools:
             for window in WINDOWS
         ]
     )
-
-
-class _Spans:
-    """Start, end and merge the surges of one series."""
-
-    def __init__(
-        self, history: History, found: Looks, fires: Bools, entries: Ints, most: Ints
-    ) -> None:
-        self.history, self.first_day = history, history.first_day
-        self.number = int(found.series[entries[0]])
-        self.minutes = found.minute[entries]
-        self.all_minutes = found.minutes
-        self.own = fires[:, entries]
-        self.fired: Bools = np.logical_or.reduce(self.own, axis=0)
-        self.sums = {window: found.sums[window][entries] for window in WINDOWS}
-        self.expected = {window: found.expected[window][entries] for window in WINDOWS}
-        self.scores = {window: found.scores[window][entries] for window in WINDOWS}
-        self.most = most
-        """(windows, days from 28 before the first that is judged)."""
-        # Windows of an hour and more stay high long after a burst is over: they don't tell its end.
-        self.busy = np.zeros(len(entries), np.bool_)
-        for window in WINDOWS:
-            if window <= _END_WINDOW:
-                self.busy |= found.y[window][entries] > math.log(2)
-
-    def surges(self, series: int) -> list[Surge]:
-        """Return them in their order, under the number that the series has among all."""
-        spans: list[list[int]] = []
-        for place in np.flatnonzero(self.fired).tolist():
-            if spans and place <= spans[-1][1]:
-                continue
-            if spans and self.minutes[place] - self.minutes[spans[-1][1]] <= _REOPEN_MINUTES:
-                if self._is_news(spans, place):
-                    spans[-1][1] = place
-                continue
-            if spans and not self._is_news(spans, place):
-                continue
-            spans.append([place, self._last(place)])
-        return [self._surge(series, first, last) for first, last in spans]
-
-    def _last(self, place: int) -> int:
-        """The last entry of a span that begins at a place."""
-        last = place
-        for following in range(place + 1, len(self.minutes)):
-            if self.minutes[following] - self.minutes[last] > _QUIET_MINUTES:
-                break
-            if self.busy[following] or (
-                self.fired[following] and self._is_news([[place, last]], following)
-            ):
-                last = following
-            if self.minutes[last] - self.minutes[place] >= _LONGEST_MINUTES:
-                break
-        return last
-
-    def _is_news(self, spans: list[list[int]], place: int) -> bool:
-        """Whether an entry fires by more than the calls of spans that were told already.
-
-        The long windows hold a burst for hours after it ended; they fire anew only for what came
-        since.
-        """
-        minute = int(self.minutes[place])
-        for row in np.flatnonzero(self.own[:, place]).tolist():
-            window = WINDOWS[row]
-            told = 0
-            for first, last in spans:
-                after = max(self._start(first) - 1, minute - window)
-                through = int(self.minutes[last])
-                if through > after:
-                    told += self._calls(after, through)
-            rest = int(self.sums[window][place]) - told
-            record = self._record(row, int(self.minutes[spans[0][0]]))
-            if told == 0 or (
-                rest >= LEAST_CALLS
-                and rest >= LEAST_RATIO * self.expected[window][place]
-                and rest > record
-            ):
-                return True
-        return False
-
-    def _calls(self, after: int, through: int) -> int:
-        one = np.array([self.number])
-        found = self.all_minutes.calls_in(one, np.array([after]), np.array([through]))
-        return int(found[0])
-
-    def _record(self, row: int, before: int) -> int:
-        """The most calls in a window that ends before a minute, in the 28 days before its day."""
-        day = before // DAY - self.first_day
-        known = int(self.most[row, day : day + HISTORY_DAYS].max(initial=0))
-        earlier = (self.minutes < before) & (self.minutes >= before // DAY * DAY)
-        return max(known, int(self.sums[WINDOWS[row]][earlier].max(initial=0)))
-
-    def _surge(self, series: int, first: int, last: int) -> Surge:
-        inside = slice(first, last + 1)
-        scores = np.stack([self.scores[window][inside] for window in WINDOWS])
-        scores = np.where(self.own[:, inside], scores, 0.0)
-        # The shortest window that fires says it best: "84 in 5 minutes", not "97 in a day".
-        row = int(np.flatnonzero(scores.any(axis=1))[0])
-        start, fired = self._start(first), int(self.minutes[first])
-        end = int(self.minutes[last]) + 1
-        age = int(self.history.age[self.number, fired // DAY])
-        return Surge(
-            series=series,
-            start=start,
-            end=end,
-            fired=fired,
-            is_open=self.history.end_minute - end < _QUIET_MINUTES,
-            score=round(float(scores.max()), 6),
-            window=WINDOWS[row],
-            peak=int(self.sums[WINDOWS[row]][inside].max()),
-            record=self._record(row, start),
-            provisional=age < _PROVISIONAL_DAYS,
-            level_shift=end - start >= _LONGEST_MINUTES,
-        )
-
-    def _start(self, first: int) -> int:
-        """The first minute of the firing window whose five minutes run clearly above expectation."""
-        window = min(WINDOWS[row] for row in np.flatnonzero(self.own[:, first]).tolist())
-        fired = int(self.minutes[first])
-        above = self.sums[5] > _ONSET_RATIO * np.maximum(self.expected[5], 1.0)
-        within = (self.minutes > fired - window) & (self.minutes <= fired) & above
-        return int(self.minutes[within][0]) if within.any() else fired

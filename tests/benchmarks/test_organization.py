@@ -9,7 +9,7 @@ from benchmarks.detection.organization import World, alarms, judge, merged, orga
 from benchmarks.detection.rate_scores import EARLIER_DAYS, as_history
 from benchmarks.detection.rate_simulation import DAY, DAYS
 from ctanalytics.detectors import surges
-from ctanalytics.detectors.surges import Surge
+from ctanalytics.detectors.surge_spans import Surge
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ctanalytics.detectors import surges
+from ctanalytics.detectors import own_record, surges
 from ctanalytics.detectors.history import AXIS_DAYS, History
 from ctanalytics.detectors.series import DAY, HISTORY_DAYS
 from tests.detectors.histories import history
@@ -70,7 +70,7 @@ def test_a_record_depends_on_the_28_days_before_alone(before: int) -> None:
     def last(first_day: int) -> list[np.ndarray]:
         part = maxima[:, first_day:]
         age = np.full((50, part.shape[1] - HISTORY_DAYS), 59)
-        return [values[:, -1] for values in surges.records(part, age)]
+        return [values[:, -1] for values in own_record.records(part, age)]
 
     for ours, theirs in zip(last(90 - 29 - before), last(0), strict=True):
         assert ours.tolist() == theirs.tolist()
@@ -80,14 +80,14 @@ def test_a_record_depends_on_the_28_days_before_alone(before: int) -> None:
 def test_one_attack_does_not_raise_the_bar_for_the_next(age: int) -> None:
     maxima = np.full((1, 60), 0.5)
     maxima[0, 59 - age] = 6.0
-    record, _ = surges.records(maxima, np.full((1, 60 - HISTORY_DAYS), 59))
+    record, _ = own_record.records(maxima, np.full((1, 60 - HISTORY_DAYS), 59))
     assert record[0, -1] < 0.5 + 3 * 0.3 + 1e-9
 
 
 def test_the_first_week_of_an_account_says_nothing() -> None:
     maxima = np.zeros((1, 60))
     maxima[0, 52] = 9.0  # on the third day of its logs
-    record, _ = surges.records(maxima, np.full((1, 60 - HISTORY_DAYS), 9))
+    record, _ = own_record.records(maxima, np.full((1, 60 - HISTORY_DAYS), 9))
     assert record[0, -1] == 0.0
 
 

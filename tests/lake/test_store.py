@@ -18,7 +18,8 @@ from deltalake import DeltaTable, write_deltalake
 from werkzeug.wrappers import Request, Response
 
 from ctanalytics.errors import LakeError, LakeMissing, LakeUnsafe, UsageError
-from ctanalytics.lake.store import LocalStore, Store, open_store, store_from, store_spec
+from ctanalytics.lake.local_store import LocalStore
+from ctanalytics.lake.store import Store, open_store, store_from, store_spec
 from ctanalytics.lake.tables import create_table
 from ctanalytics.settings import LakeAws
 from tests.aws_server import DroppedError, Server, aws_server, s3_error, tls_server

@@ -16,7 +16,7 @@ from ctanalytics.errors import UsageError
 from ctanalytics.findings import OUTBOX
 from ctanalytics.lake import maintenance
 from ctanalytics.lake.lake import Lake
-from ctanalytics.lake.store import LocalStore
+from ctanalytics.lake.local_store import LocalStore
 from ctanalytics.records import schema
 from tests.app.ingesting import ask, run
 from tests.app.lake.making import CLOSED, care, counts, everything, logs, small_files
