@@ -27,8 +27,10 @@ import pyarrow.parquet as pq
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import average_precision_score
 
+from benchmarks.detection.behaviour_attacks import KINDS, TEST_DAYS
 from benchmarks.detection.behaviour_logs import inject
-from benchmarks.detection.behaviour_simulation import DAYS, KINDS, START, TEST_DAYS, World, simulate
+from benchmarks.detection.behaviour_people import DAYS, START
+from benchmarks.detection.behaviour_simulation import World, simulate
 from ctanalytics.detectors import behaviour_features as features
 from ctanalytics.detectors.behaviour_features import Frame
 from ctanalytics.detectors.behaviour_surprise import Verdicts, judge

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from benchmarks.detection.behaviour_simulation import ACCOUNT, DAYS, START
+from benchmarks.detection.behaviour_people import ACCOUNT, DAYS, START
 from ctanalytics.lake.decode import decode
 
 

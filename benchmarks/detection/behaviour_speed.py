@@ -23,7 +23,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from benchmarks.detection.behaviour import SEED, TEST, engine_over, frame_of
-from benchmarks.detection.behaviour_simulation import DAYS, START, simulate
+from benchmarks.detection.behaviour_people import DAYS, START
+from benchmarks.detection.behaviour_simulation import simulate
 from ctanalytics.detectors import behaviour_forest
 from ctanalytics.detectors.behaviour_surprise import judge
 from ctanalytics.records.schema import EVENTS

@@ -8,7 +8,9 @@ import pyarrow.compute as pc
 import pytest
 
 from benchmarks.detection import behaviour, behaviour_logs
-from benchmarks.detection.behaviour_simulation import DAYS, KINDS, START, World, simulate
+from benchmarks.detection.behaviour_attacks import KINDS
+from benchmarks.detection.behaviour_people import DAYS, START
+from benchmarks.detection.behaviour_simulation import World, simulate
 from tests import logs
 
 
