@@ -118,8 +118,8 @@ def finding(alert: Alert, account: str, product: str, now: dt.datetime) -> dict[
         "UpdatedAt": _millis(max(now, alert.detected_at)),
         "FirstObservedAt": _millis(alert.started_at),
         "LastObservedAt": _millis(alert.ended_at or alert.detected_at),
-        "Title": untrusted.one_line(alert.title, limit=256),
-        "Description": untrusted.terminal(alert.explanation, limit=1_024) or "-",
+        "Title": _line(alert.title, 256),
+        "Description": _within(untrusted.terminal(alert.explanation, limit=1_024), 1_024),
         "Resources": _resources(alert),
         "FindingProviderFields": {
             "Severity": {"Label": _label(alert.severity), "Original": f"{alert.score:.3f}"},
@@ -132,6 +132,19 @@ def finding(alert: Alert, account: str, product: str, now: dt.datetime) -> dict[
     if action:
         found["Action"] = action
     return found
+
+
+def _line(value: object, limit: int) -> str:
+    return _within(untrusted.one_line(value, limit=limit), limit)
+
+
+def _within(shown: str, limit: int) -> str:
+    """Cut what is shown of a log to a field of ASFF, which takes no blank text either.
+
+    A finding that is refused is an alert that a name has silenced: escapes make texts longer.
+    """
+    cut = shown if len(shown) <= limit else shown[: limit - 1] + "…"
+    return cut if cut.strip() else "-"
 
 
 def _millis(time: dt.datetime) -> str:
@@ -151,7 +164,8 @@ def _resources(alert: Alert) -> list[dict[str, Any]]:
     """Who acted, and the accounts it happened in: Security Hub wants at least one of them."""
     arns = [alert.principal_arn] if alert.principal_arn else []
     arns += [arn for arn in (alert.incident or {}).get("principal_arns") or () if arn not in arns]
-    found = [{"Type": _resource_type(arn), "Id": arn[:512]} for arn in arns[: MAX_RESOURCES // 2]]
+    arns = arns[: MAX_RESOURCES // 2]
+    found = [{"Type": _resource_type(arn), "Id": _line(arn, 512)} for arn in arns]
     found += [_account_resource(account) for account in alert.accounts]
     return found[:MAX_RESOURCES] or [{"Type": "Other", "Id": "ctanalytics"}]
 
@@ -167,7 +181,7 @@ def _account_resource(account: Account) -> dict[str, Any]:
         "OrganizationalUnit": account.ou_path or account.ou,
         "Environment": account.environment,
     }
-    told = {name: value[:256] for name, value in known.items() if value}
+    told = {name: _line(text, 256) for name, text in known.items() if text}
     return found | ({"Details": {"Other": told}} if told else {})
 
 
@@ -187,7 +201,7 @@ def _product_fields(alert: Alert) -> dict[str, str]:
         "document": fitting(alert, _FIELD),
     }
     return {
-        f"ctanalytics/{name}": untrusted.one_line(value, limit=_FIELD)
+        f"ctanalytics/{name}": _line(value, _FIELD)
         for name, value in fields.items()
         if value not in (None, "")
     }
@@ -199,8 +213,8 @@ def _action(alert: Alert) -> dict[str, Any] | None:
     return {
         "ActionType": "AWS_API_CALL",
         "AwsApiCallAction": {
-            "Api": alert.event_name[:128],
-            "ServiceName": alert.event_source[:128],
+            "Api": _line(alert.event_name, 128),
+            "ServiceName": _line(alert.event_source, 128),
             "FirstSeen": _millis(alert.started_at),
             "LastSeen": _millis(alert.ended_at or alert.detected_at),
         },

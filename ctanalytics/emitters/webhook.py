@@ -26,6 +26,8 @@ from ctanalytics.errors import EmitError, UsageError
 
 MAX_CHARACTERS: Final = 3_500  # of a text; Slack breaks one of more than 4,000 in two
 TIMEOUT_SECONDS: Final = 30.0
+_SENTENCES: Final = (1_000, 400, 100)
+"""Characters of each, as the message gets shorter: a long name must not push out who and where."""
 _FROM_VARIABLE: Final = "env:"
 _GONE: Final = frozenset((401, 403, 404, 405, 410))
 """Answers that speak of the webhook, not of the message."""
@@ -160,8 +162,12 @@ def _shown(url: str) -> str:
 def _message(alert: Alert) -> dict[str, Any]:
     """The message: no mention, command or link in it, whatever the logs say."""
     head = _escaped(untrusted.one_line(headline(alert), limit=300)).replace("*", "\u2217")
-    text = _escaped("\n".join(lines(alert, limit=1_000)[2:]).strip("\n"))
-    if len(text) > MAX_CHARACTERS:
+    for limit in _SENTENCES:
+        told = lines(alert, limit, shortened=limit < _SENTENCES[0])[2:]
+        text = _escaped("\n".join(told).strip("\n"))
+        if len(text) <= MAX_CHARACTERS:
+            break
+    else:
         text = text[:MAX_CHARACTERS].rpartition("\n")[0] + "\n…"
     # Slack makes links of bare addresses, but not in a block of code, and not when told so.
     quiet = {"parse": "none", "link_names": False, "unfurl_links": False, "unfurl_media": False}

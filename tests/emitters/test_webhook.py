@@ -97,17 +97,21 @@ def test_nothing_in_a_message_is_a_mention_a_link_or_the_end_of_its_block(chat: 
     assert (chat.messages[0]["parse"], chat.messages[0]["link_names"]) == ("none", False)
 
 
-def test_a_long_message_is_cut_at_a_line(chat: Chat) -> None:
+def test_a_long_message_loses_the_ends_of_sentences_first_and_then_lines(chat: Chat) -> None:
     sql = "\n".join(f"-- line {n}" for n in range(2_000))
-    steps = ["s" * 900] * 9
     post(
         chat,
-        incident(next_steps=steps),
+        incident(next_steps=["s" * 900] * 9),
         alert(explanation="w" * 9_000, evidence=json.dumps({"sql": sql})),
+        incident(story="\n".join(["t" * 99] * 60)),
     )
-    for message in chat.messages:
-        assert len(message["text"]) < MAX_CHARACTERS + 400
-    assert chat.messages[0]["text"].endswith("\n…\n```")
+    steps, sentence, story = (message["text"] for message in chat.messages)
+    assert all(len(message["text"]) < MAX_CHARACTERS + 400 for message in chat.messages)
+    assert steps.count("s…\n") == 9
+    assert "This message is shortened." in steps
+    assert "incidents show" in steps
+    assert "w" * 999 + "…\n" in sentence
+    assert story.endswith("t\n…\n```")
 
 
 def test_a_busy_webhook_gets_the_time_it_asks_for(chat: Chat) -> None:
