@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from ctanalytics.errors import SettingsError, UsageError
 from ctanalytics.settings import Settings, load
+from ctanalytics.settings.loading import ENV_PREFIX, _fields
 
 
 def toml(folder: Path, text: str) -> Path:
@@ -120,7 +123,15 @@ def test_a_file_that_is_no_toml_is_said_with_the_line(tmp_path: Path) -> None:
     assert caught.value.where.endswith("ctanalytics.toml")
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe", b"lake = 'a'\x00"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"\xff\xfe", id="utf-16"),
+        pytest.param(b"lake = 'a'\x00", id="nul"),
+        pytest.param(b"lake = " + b"[" * 5_000, id="5000-levels"),
+        pytest.param(b"lake = " + b"1" * 5_000, id="5000-digits"),
+    ],
+)
 def test_a_file_that_is_no_text_is_said(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "ctanalytics.toml"
     path.write_bytes(content)
@@ -197,3 +208,67 @@ def test_routes_and_options_of_targets_say_all_that_is_wrong_and_no_address(tmp_
     ):
         assert text in said
     assert "not-a-secret" not in said
+
+
+NAMES = [name for name, _ in _fields(Settings)]
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+ODD = ["UTC", "Europe", "../x", "a\0b", "high", "9" * 5_000, "1e999", "[[", "\udcff"]
+VALUES = st.recursive(
+    st.booleans()
+    | st.integers(-(10**30), 10**30)
+    | st.floats()
+    | st.datetimes()
+    | st.times()
+    | TEXTS
+    | st.sampled_from(ODD),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(NAMES) | TEXTS, VALUES)
+@example("ingest.workers", 10**400)
+@example("detect.budget", 10**400)
+@example("ingest.drop", "[" * 100_000)
+def test_any_value_is_taken_or_refused_by_the_name_of_its_setting(name: str, value: Any) -> None:
+    text = str(value) if value != 10**400 else "1" + "0" * 400
+    variable = {ENV_PREFIX + name.replace(".", "_").upper(): text}
+    places: list[tuple[dict[str, Any], dict[str, str]]] = [({name: value}, {})]
+    if name in NAMES:
+        places.append(({}, variable))
+    for flags, environ in places:
+        try:
+            assert isinstance(load(flags, environ=environ), Settings)
+        except SettingsError as error:
+            assert name in error.what
+
+
+TOML = st.lists(
+    st.sampled_from(
+        [
+            *NAMES,
+            *"[]{}=,.#\"'",
+            *("[[", "]]", "'''", "1e999", "nan", "inf", "0x1f", "true", "ingest", "lake", "emit"),
+            *("\n", "\\u0000", "9" * 30, "2026-11-28T01:02:03Z"),
+        ]
+    ),
+    max_size=30,
+).map(" ".join)
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("settings") / "ctanalytics.toml"
+
+
+@settings(max_examples=60)
+@given(text=TEXTS | TOML)
+@example(text=f"{'.'.join('a' * 5_000)} = 1")
+def test_any_text_is_settings_or_an_error_that_names_the_file(file: Path, text: str) -> None:
+    file.write_text(text, "utf-8")
+    try:
+        assert isinstance(load(environ={}, file=file), Settings)
+    except SettingsError as error:
+        assert error.where == str(file)
+        assert error.mend

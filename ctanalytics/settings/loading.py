@@ -17,6 +17,10 @@ from ctanalytics.settings.sections import Settings, Struct
 
 FILE_NAME = "ctanalytics.toml"
 ENV_PREFIX = "CTANALYTICS_"
+_DEEPEST = 4
+"""Tables in one another that a fault is looked for in; settings lie in one."""
+_MOST = 2**63
+"""No setting counts as far, and few of the engines below take a larger number."""
 
 
 def load(
@@ -64,8 +68,11 @@ def load(
             continue
         try:
             converted = msgspec.convert(value, known[name], strict=False)
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, UnicodeError) as error:
             faults.append(f"{name} ({origin}): {error}")
+            continue
+        if isinstance(converted, int) and abs(converted) >= _MOST:
+            faults.append(f"{name} ({origin}): no number of that size can be meant")
             continue
         _put(tree, name, converted)
     if not faults:
@@ -88,16 +95,22 @@ def _of_variable(text: str, kind: Any) -> Any:
         return text.split(",") if text else []
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
         return text  # which is neither, as the conversion will say
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is a plain ValueError
         raise SettingsError(
             f"the settings file is not TOML: {error}", where=str(path), mend="correct that line"
+        ) from error
+    except OSError as error:
+        raise SettingsError(
+            f"the settings file can't be read: {error.strerror}",
+            where=str(path),
+            mend="give this user the right to read it",
         ) from error
 
 
@@ -110,12 +123,12 @@ def _fields(section: type[Struct], prefix: str = "") -> Iterator[tuple[str, Any]
 
 
 def _flatten(
-    tree: Mapping[str, Any], known: Mapping[str, Any], prefix: str = ""
+    tree: Mapping[str, Any], known: Mapping[str, Any], prefix: str = "", depth: int = 0
 ) -> Iterator[tuple[str, Any]]:
     for key, value in tree.items():
         name = prefix + key
-        if isinstance(value, dict) and name not in known:
-            yield from _flatten(value, known, name + ".")
+        if isinstance(value, dict) and name not in known and depth < _DEEPEST:
+            yield from _flatten(value, known, name + ".", depth + 1)
         else:
             yield name, value
 
