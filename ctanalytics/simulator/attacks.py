@@ -38,10 +38,9 @@ def surge(plan: Plan, at: int) -> Episode:
         "surge",
         "96 RunInstances within 9 minutes: machines for mining",
         malicious=True,
-        account_id=account.account_id,
+        by=actor,
         region=home,
         api="ec2:RunInstances",
-        principal_arn=actor.principal_arn,
     )
 
 
@@ -63,11 +62,10 @@ def error_burst(plan: Plan, at: int) -> Episode:
         "error_burst",
         "122 calls denied within 10 minutes: somebody tries what this role may do",
         malicious=True,
-        account_id=account.account_id,
+        by=actor,
         region=home,
         api="secretsmanager:ListSecrets",
         fault="denied",
-        principal_arn=actor.principal_arn,
     )
 
 
@@ -110,9 +108,8 @@ def stolen_key(plan: Plan, at: int) -> Episode:
         "stolen_key",
         f"a key of {actor.principal_arn} used from {_INTRUDER['ip']}, a network it never came from",
         malicious=True,
-        account_id=account.account_id,
+        by=actor,
         region=home,
-        principal_arn=actor.principal_arn,
     )
 
 
@@ -144,7 +141,6 @@ def tampering(plan: Plan, at: int) -> Episode:
     ]
     scene.one_by_one(actor, home, steps, seconds=780, given=_OTHER_INTRUDER)
     stopped = next(c for c in scene.calls if c.api == "cloudtrail:StopLogging")
-    attacked = tuple(scene.calls)
     guard = cast.guard_role(organization, account)
     back = ["cloudtrail:StartLogging", "cloudtrail:GetTrailStatus"]
     scene.one_by_one(guard, home, back, after=int(stopped.times[0]) - at + 4, seconds=4)
@@ -152,12 +148,10 @@ def tampering(plan: Plan, at: int) -> Episode:
         "tampering",
         "the trail stopped and narrowed by a role that never touched it; a guard started it again",
         malicious=True,
-        account_id=account.account_id,
+        by=actor,
         region=home,
         api="cloudtrail:StopLogging",
-        principal_arn=actor.principal_arn,
-        calls=attacked,
-        aside=tuple(scene.calls[len(attacked) :]),
+        answers=len(back),
     )
 
 
@@ -193,10 +187,9 @@ def drip(plan: Plan, at: int) -> Episode:
         "drip",
         "a secret read every 8 minutes for 20 hours",
         malicious=True,
-        account_id=account.account_id,
+        by=actor,
         region=home,
         api="secretsmanager:GetSecretValue",
-        principal_arn=actor.principal_arn,
     )
 
 
@@ -224,11 +217,10 @@ def new_region(plan: Plan, at: int) -> Episode | None:
         "new_region",
         f"machines started in {region}, where the organization has none",
         malicious=True,
-        account_id=account.account_id,
+        by=actor,
         region=region,
         api="ec2:RunInstances",
         fault=fault[1:],
-        principal_arn=actor.principal_arn,
     )
 
 
@@ -250,10 +242,9 @@ def s3_ransom(plan: Plan, at: int) -> Episode:
         "s3_ransom",
         f"objects of {bucket} encrypted with a customer key (SSE-C), then deleted",
         malicious=True,
-        account_id=account.account_id,
+        by=actor,
         region=home,
         api="s3:CopyObject",
-        principal_arn=actor.principal_arn,
     )
 
 
@@ -277,10 +268,9 @@ def snapshot_sharing(plan: Plan, at: int) -> Episode:
         "snapshot_sharing",
         f"snapshots shared with {OUTSIDE_ACCOUNT}, which is outside the organization",
         malicious=True,
-        account_id=account.account_id,
+        by=actor,
         region=home,
         api="ec2:ModifySnapshotAttribute",
-        principal_arn=actor.principal_arn,
     )
 
 
@@ -306,10 +296,9 @@ def console_brute_force(plan: Plan, at: int) -> Episode:
         "console_brute_force",
         "58 sign-ins failed, then one without MFA went through",
         malicious=True,
-        account_id=account.account_id,
+        by=inside,
         region=region,
         api="signin:ConsoleLogin",
-        principal_arn=inside.principal_arn,
     )
 
 
@@ -335,10 +324,9 @@ def root_login(plan: Plan, at: int) -> Episode:
         "root_login",
         "the root user, never seen before, signed in without MFA and made a key",
         malicious=True,
-        account_id=account.account_id,
+        by=actor,
         region=region,
         api="signin:ConsoleLogin",
-        principal_arn=actor.principal_arn,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -127,12 +127,38 @@ class Scene:
             moment = after + round(place * gap + self.rng.random() * gap * 0.5)
             self.call(actor, region, {text: 1}, after=moment, seconds=0, given=given)
 
-    def episode(self, kind: str, note: str, **fields: object) -> Episode:
-        """Close the scene: an episode from its first call to its last."""
-        first = min((int(c.times[0]) for c in self.calls), default=self.at)
-        last = max((int(c.times[-1]) for c in self.calls), default=self.at)
-        made = Episode(kind, note, False, first, last + 1, None, calls=tuple(self.calls))
-        return replace(made, **fields)  # type: ignore[arg-type]
+    def episode(
+        self,
+        kind: str,
+        note: str,
+        *,
+        by: Actor,
+        region: str,
+        api: str | None = None,
+        fault: str = "",
+        malicious: bool = False,
+        answers: int = 0,
+    ) -> Episode:
+        """Close the scene: an episode of its caller, from the first call to the last.
+
+        Args:
+            answers: how many `Calls` at the end answer what happened and are no part of it.
+        """
+        kept = len(self.calls) - answers
+        return Episode(
+            kind,
+            note,
+            malicious,
+            min(int(c.times[0]) for c in self.calls),
+            max(int(c.times[-1]) for c in self.calls) + 1,
+            by.account_id,
+            region,
+            api,
+            fault,
+            by.principal_arn,
+            calls=tuple(self.calls[:kept]),
+            aside=tuple(self.calls[kept:]),
+        )
 
     def _spread(self, count: int, seconds: int) -> Times:
         return np.sort(self.rng.integers(0, seconds + 1, count))

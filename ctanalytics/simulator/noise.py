@@ -46,9 +46,8 @@ def security_scan(plan: Plan, day: Day) -> Iterator[Episode]:
             yield scene.episode(
                 "security_scan",
                 "weekly posture scan of the security team",
-                account_id=account.account_id,
+                by=scanner,
                 region=region,
-                principal_arn=scanner.principal_arn,
             )
 
 
@@ -92,9 +91,8 @@ def terraform_rollout(plan: Plan, day: Day) -> Iterator[Episode]:
     yield scene.episode(
         "terraform_rollout",
         "planned change by Terraform",
-        account_id=account.account_id,
+        by=actor,
         region=home,
-        principal_arn=actor.principal_arn,
     )
 
 
@@ -128,10 +126,9 @@ def stackset_rollout(plan: Plan, day: Day) -> Iterator[Episode]:
     yield scene.episode(
         "stackset_rollout",
         f"StackSet rolled out to {len(organization.accounts)} accounts",
-        account_id=organization.management.account_id,
+        by=admin,
         region=home,
         api="cloudformation:UpdateStack",
-        principal_arn=admin.principal_arn,
     )
 
 
@@ -167,9 +164,8 @@ def account_vending(plan: Plan, day: Day) -> Iterator[Episode]:
     yield scene.episode(
         "account_vending",
         "the account factory made an account",
-        account_id=account.account_id,
+        by=factory,
         region=home,
-        principal_arn=factory.principal_arn,
     )
 
 
@@ -194,9 +190,8 @@ def on_call_night(plan: Plan, day: Day) -> Iterator[Episode]:
     yield scene.episode(
         "on_call_night",
         "on-call work at night",
-        account_id=account.account_id,
+        by=actor,
         region=home,
-        principal_arn=actor.principal_arn,
     )
 
 
@@ -219,9 +214,8 @@ def month_end_batch(plan: Plan, day: Day) -> Iterator[Episode]:
     yield scene.episode(
         "month_end_batch",
         "month-end closing, more work than on other nights",
-        account_id=account.account_id,
+        by=actor,
         region=home,
-        principal_arn=actor.principal_arn,
     )
 
 
@@ -238,10 +232,9 @@ def backup_share(plan: Plan, day: Day) -> Iterator[Episode]:
     yield scene.episode(
         "backup_share",
         f"snapshots shared with {BACKUP_ACCOUNT}, the organization's backup account",
-        account_id=account.account_id,
+        by=actor,
         region=home,
         api="ec2:ModifySnapshotAttribute",
-        principal_arn=actor.principal_arn,
     )
 
 
@@ -263,11 +256,10 @@ def closed_region_try(plan: Plan, day: Day) -> Iterator[Episode]:
     yield scene.episode(
         "closed_region_try",
         "a region that a service control policy closes",
-        account_id=account.account_id,
+        by=actor,
         region=region,
         api="ec2:DescribeInstances",
         fault="scp",
-        principal_arn=actor.principal_arn,
     )
 
 
@@ -288,11 +280,10 @@ def dry_run(plan: Plan, day: Day) -> Iterator[Episode]:
     yield scene.episode(
         "dry_run",
         "permissions tried with DryRun",
-        account_id=account.account_id,
+        by=actor,
         region=home,
         api="ec2:RunInstances",
         fault="dryrun",
-        principal_arn=actor.principal_arn,
     )
 
 
@@ -325,9 +316,8 @@ def key_rotation(plan: Plan, day: Day) -> Iterator[Episode]:
     yield scene.episode(
         "key_rotation",
         f"the key of {reports.principal_arn} was replaced as planned",
-        account_id=account.account_id,
+        by=actor,
         region=organization.partition.global_region,
-        principal_arn=actor.principal_arn,
     )
 
 
