@@ -37,10 +37,10 @@ def commands() -> str:
         "`--log-format text|json` and `--quiet`.",
     ]
     for name, command in _walk(typer.main.get_command(app), "ctanalytics"):
-        about, _, example = (command.help or "").partition("Example:")
+        about, *examples = (command.help or "").split("Example:")
         lines += ["", f"## {name}", "", " ".join(about.split()), ""]
-        if example.strip():
-            lines += ["```", " ".join(example.split()), "```", ""]
+        if examples:
+            lines += ["```", *(" ".join(example.split()) for example in examples), "```", ""]
         lines += ["| flag | meaning |", "|---|---|"]
         for parameter in command.params:
             names = ", ".join(f"`{option}`" for option in parameter.opts if option != "--help")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ctanalytics.cli import console
+from ctanalytics.cli import completion, console
 from ctanalytics.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +21,10 @@ FORMATS = ("table", "json", "html", "ocsf", "asff")
 def audit(
     check: Annotated[
         list[str] | None,
-        typer.Option(help="Only this check, * for any characters; repeatable [default: all]."),
+        typer.Option(
+            help="Only this check, * for any characters; repeatable [default: all].",
+            autocompletion=completion.checks,
+        ),
     ] = None,
     audit_region: Annotated[
         list[str] | None,
@@ -54,7 +57,11 @@ def audit(
         typer.Option(help="Hold trails against what this lake has seen, and keep findings in it."),
     ] = None,
     format: Annotated[
-        str, typer.Option(help="What is written: table, json, html, ocsf or asff.")
+        str,
+        typer.Option(
+            help="What is written: table, json, html, ocsf or asff.",
+            autocompletion=completion.one_of(*FORMATS),
+        ),
     ] = "table",
     output: Annotated[
         Path | None, typer.Option(help="Write to this file [default: stdout].")
@@ -62,7 +69,8 @@ def audit(
     fail_on: Annotated[
         str | None,
         typer.Option(
-            help="Exit code 3 when anything of this severity or above fails or is unknown."
+            help="Exit code 3 when anything of this severity or above fails or is unknown.",
+            autocompletion=completion.severities,
         ),
     ] = None,
     list_: Annotated[

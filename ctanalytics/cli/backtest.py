@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ctanalytics.cli import console
+from ctanalytics.cli import completion, console
 from ctanalytics.cli.executor import ExecutorFlag, MasterFlag, flags
 from ctanalytics.cli.times import moment
 
@@ -34,7 +34,10 @@ def backtest(
     ] = None,
     detector: Annotated[
         list[str] | None,
-        typer.Option(help="Detectors, as for detect; repeatable; else call_rate and error_rate."),
+        typer.Option(
+            help="Detectors, as for detect; repeatable; else call_rate and error_rate.",
+            autocompletion=completion.detectors,
+        ),
     ] = None,
     executor: ExecutorFlag = None,
     master: MasterFlag = None,

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ctanalytics.cli import console
+from ctanalytics.cli import completion, console
 from ctanalytics.cli.executor import ExecutorFlag, MasterFlag, flags
 from ctanalytics.cli.times import moment
 
@@ -25,7 +25,9 @@ def detect(
     detector: Annotated[
         list[str] | None,
         typer.Option(
-            help="call_rate, error_rate, isolation_forest, silence or sigma; repeatable; else the first three."
+            help="call_rate, error_rate, isolation_forest, novelty, silence or sigma; repeatable; "
+            "else all but sigma.",
+            autocompletion=completion.detectors,
         ),
     ] = None,
     budget: Annotated[

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ctanalytics.cli import console
+from ctanalytics.cli import completion, console
 from ctanalytics.cli.times import moment
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ def emit(
         str | None,
         typer.Option(
             help="Least severe to send: info, low, medium, high, critical "
-            "[default: high for sns and webhook, else medium]."
+            "[default: high for sns and webhook, else medium].",
+            autocompletion=completion.severities,
         ),
     ] = None,
     since: Annotated[

@@ -6,9 +6,13 @@ from typing import Annotated
 
 import typer
 
-from ctanalytics.engines.executor import EXECUTOR_HELP, MASTER_HELP
+from ctanalytics.cli import completion
+from ctanalytics.engines.executor import EXECUTOR_HELP, EXECUTORS, MASTER_HELP
 
-ExecutorFlag = Annotated[str | None, typer.Option("--executor", help=EXECUTOR_HELP)]
+ExecutorFlag = Annotated[
+    str | None,
+    typer.Option("--executor", help=EXECUTOR_HELP, autocompletion=completion.one_of(*EXECUTORS)),
+]
 MasterFlag = Annotated[str | None, typer.Option("--master", help=MASTER_HELP)]
 
 

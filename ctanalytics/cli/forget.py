@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ctanalytics.cli import console
+from ctanalytics.cli import completion, console
 from ctanalytics.cli.times import moment
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def forget(
         str,
         typer.Option(
             help="What becomes of rows in which the subject acted: remove, mask, or hash (with the "
-            "key of redact.hash)."
+            "key of redact.hash).",
+            autocompletion=completion.one_of("remove", "mask", "hash"),
         ),
     ] = "remove",
     reason: Annotated[str, typer.Option(help="For the log, such as the request's number.")] = "",

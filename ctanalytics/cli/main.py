@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from ctanalytics._version import __version__
-from ctanalytics.cli import console
+from ctanalytics.cli import completion, console
 from ctanalytics.cli.accounts import import_ as accounts_import
 from ctanalytics.cli.accounts import sync as accounts_sync
 from ctanalytics.cli.audit import audit
@@ -119,7 +119,11 @@ def _shared_flags(
     role_arn: Annotated[str | None, typer.Option(help="Role to assume.")] = None,
     external_id: Annotated[str | None, typer.Option(help="External id of that role.")] = None,
     log_format: Annotated[
-        str | None, typer.Option(help="What goes to stderr: text or json lines.")
+        str | None,
+        typer.Option(
+            help="What goes to stderr: text or json lines.",
+            autocompletion=completion.one_of("text", "json"),
+        ),
     ] = None,
     quiet: Annotated[bool | None, typer.Option("--quiet", help="Errors only.")] = None,
 ) -> None:

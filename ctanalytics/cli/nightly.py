@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ctanalytics.cli import console
+from ctanalytics.cli import completion, console
 
 if TYPE_CHECKING:
     from ctanalytics.app.nightly.records import StepResult
     from ctanalytics.app.nightly.run import NightlyResult
+
+STEPS = ("ingest", "validate", "audit", "detect", "incidents", "emit", "report", "care")
 
 
 def nightly(
@@ -21,9 +23,13 @@ def nightly(
         typer.Option(
             "--from",
             help="First step: ingest, validate, audit, detect, incidents, emit, report or care.",
+            autocompletion=completion.one_of(*STEPS),
         ),
     ] = None,
-    only: Annotated[list[str] | None, typer.Option(help="Only this step; repeatable.")] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this step; repeatable.", autocompletion=completion.one_of(*STEPS)),
+    ] = None,
     lake: Annotated[
         str | None, typer.Option(help="Where the lake is: a folder or s3://bucket/prefix.")
     ] = None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 import typer
 
 from ctanalytics import whole
-from ctanalytics.cli import console
+from ctanalytics.cli import completion, console
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,7 +27,11 @@ def query(
     ] = None,
     file: Annotated[Path | None, typer.Option(help="Read the SQL from a file.")] = None,
     name: Annotated[
-        str | None, typer.Option(help="Ask a saved query; see `ctanalytics queries list`.")
+        str | None,
+        typer.Option(
+            help="Ask a saved query; see `ctanalytics queries list`.",
+            autocompletion=completion.queries,
+        ),
     ] = None,
     param: Annotated[
         list[str] | None,
@@ -42,7 +46,12 @@ def query(
     org_wide: Annotated[
         bool, typer.Option("--org-wide", help="Count a call that several accounts log once.")
     ] = False,
-    format: Annotated[str, typer.Option(help=f"One of {', '.join(FORMATS)}.")] = "table",
+    format: Annotated[
+        str,
+        typer.Option(
+            help=f"One of {', '.join(FORMATS)}.", autocompletion=completion.one_of(*FORMATS)
+        ),
+    ] = "table",
     output: Annotated[Path | None, typer.Option(help="Write to this file, not to stdout.")] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Show what would be read, and read nothing.")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ctanalytics.cli import console
+from ctanalytics.cli import completion, console
 from ctanalytics.cli.times import day as whole_day
 from ctanalytics.cli.times import moment
 
@@ -28,7 +28,11 @@ def report(
     until: Annotated[str | None, typer.Option(help="Before this time (UTC).")] = None,
     top: Annotated[int | None, typer.Option(help="Rows of each table.", min=1)] = None,
     language: Annotated[
-        str | None, typer.Option(help="en or ja; by default report.language.")
+        str | None,
+        typer.Option(
+            help="en or ja; by default report.language.",
+            autocompletion=completion.one_of("en", "ja"),
+        ),
     ] = None,
     timezone: Annotated[
         str | None,
@@ -37,7 +41,9 @@ def report(
     form: Annotated[
         str,
         typer.Option(
-            "--format", help="html: the files; text: a plain mail of a few kB to standard output."
+            "--format",
+            help="html: the files; text: a plain mail of a few kB to standard output.",
+            autocompletion=completion.one_of("html", "text"),
         ),
     ] = "html",
     show: Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ctanalytics.cli import console
+from ctanalytics.cli import completion, console
 
 
 def simulate(
@@ -26,9 +26,15 @@ def simulate(
     ] = None,
     incident: Annotated[
         list[str] | None,
-        typer.Option(help="Kind of attack, or all or none; repeatable [default: all]."),
+        typer.Option(
+            help="Kind of attack, or all or none; repeatable [default: all].",
+            autocompletion=completion.incidents,
+        ),
     ] = None,
-    partition: Annotated[str, typer.Option(help="aws, aws-us-gov or aws-cn.")] = "aws",
+    partition: Annotated[
+        str,
+        typer.Option(help="aws, aws-us-gov or aws-cn.", autocompletion=completion.partitions),
+    ] = "aws",
     regions: Annotated[
         str | None,
         typer.Option(help="Open regions, by commas, home first [default: by partition]."),
@@ -37,7 +43,11 @@ def simulate(
         str | None, typer.Option(help="Write keys as of an organization trail: o-a1b2c3d4e5.")
     ] = None,
     digests: Annotated[
-        str, typer.Option(help="Signed digest files: all, none, or days at the end.")
+        str,
+        typer.Option(
+            help="Signed digest files: all, none, or days at the end.",
+            autocompletion=completion.one_of("all", "none"),
+        ),
     ] = "all",
     file_minutes: Annotated[
         int, typer.Option(help="At most one log file in so many minutes for account and region.")

@@ -6,13 +6,17 @@ from typing import Annotated
 
 import typer
 
-from ctanalytics.cli import console
+from ctanalytics.cli import completion, console
 from ctanalytics.cli.deploy.modes import ControlTower, ExistingBucket, ExistingTrail, mode_of
 
 
 def list_kits(
     name: Annotated[
-        str | None, typer.Argument(help="Tell the parameters of this template or set of files.")
+        str | None,
+        typer.Argument(
+            help="Tell the parameters of this template or set of files.",
+            autocompletion=completion.kits,
+        ),
     ] = None,
     existing_trail: ExistingTrail = False,
     existing_bucket: ExistingBucket = False,

@@ -7,13 +7,17 @@ from typing import Annotated
 
 import typer
 
-from ctanalytics.cli import console
+from ctanalytics.cli import completion, console
 from ctanalytics.cli.deploy.modes import ControlTower, ExistingBucket, ExistingTrail, mode_of
 
 
 def render(
     name: Annotated[
-        str, typer.Argument(help="What to deploy; `ctanalytics deploy list` lists it.")
+        str,
+        typer.Argument(
+            help="What to deploy; `ctanalytics deploy list` lists it.",
+            autocompletion=completion.kits,
+        ),
     ],
     param: Annotated[
         list[str] | None, typer.Option(help="A parameter, as Name=value; repeatable.")

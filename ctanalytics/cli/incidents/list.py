@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ctanalytics.cli import console
+from ctanalytics.cli import completion, console
 from ctanalytics.cli.times import moment
 
 _ID = 12  # first characters of an id that a table shows; enough to name it
@@ -21,10 +21,17 @@ def list_incidents(
     until: Annotated[str | None, typer.Option(help="That began before this time (UTC).")] = None,
     severity: Annotated[
         str | None,
-        typer.Option(help="The least severe to list: info, low, medium, high, critical."),
+        typer.Option(
+            help="The least severe to list: info, low, medium, high, critical.",
+            autocompletion=completion.severities,
+        ),
     ] = None,
     state: Annotated[
-        str | None, typer.Option(help="Only those that are open, escalated or closed.")
+        str | None,
+        typer.Option(
+            help="Only those that are open, escalated or closed.",
+            autocompletion=completion.one_of("open", "escalated", "closed"),
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the incidents as JSON.")] = False,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ctanalytics.cli import console
+from ctanalytics.cli import completion, console
 
 
 def export(
@@ -18,9 +18,18 @@ def export(
         str | None, typer.Option(help="Where the lake is: a folder or s3://bucket/prefix.")
     ] = None,
     format: Annotated[
-        str, typer.Option(help="parquet, csv, ndjson, or cloudtrail (log files again).")
+        str,
+        typer.Option(
+            help="parquet, csv, ndjson, or cloudtrail (log files again).",
+            autocompletion=completion.one_of("parquet", "csv", "ndjson", "cloudtrail"),
+        ),
     ] = "parquet",
-    table: Annotated[str, typer.Option(help="events, or another table of the lake.")] = "events",
+    table: Annotated[
+        str,
+        typer.Option(
+            help="events, or another table of the lake.", autocompletion=completion.tables
+        ),
+    ] = "events",
     since: Annotated[str | None, typer.Option(help="Rows of this time on (UTC).")] = None,
     until: Annotated[str | None, typer.Option(help="Rows before this time (UTC).")] = None,
     account: Annotated[

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from ctanalytics.cli import console
+from ctanalytics.cli import completion, console
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="A saved query.")],
+    name: Annotated[str, typer.Argument(help="A saved query.", autocompletion=completion.queries)],
     json: Annotated[bool, typer.Option("--json", help="Print the query as JSON.")] = False,
 ) -> None:
     """Show a saved query: what it answers, its parameters and its SQL.

@@ -6,11 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from ctanalytics.cli import console
+from ctanalytics.cli import completion, console
 
 
 def show(
-    rule: Annotated[str, typer.Argument(help="Its id, name or path.")],
+    rule: Annotated[
+        str, typer.Argument(help="Its id, name or path.", autocompletion=completion.rules)
+    ],
     rules: Annotated[
         list[str] | None,
         typer.Option(help="Folder or file of rules; repeatable [default: packaged and your own]."),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ctanalytics.cli import console
+from ctanalytics.cli import completion, console
 from ctanalytics.cli.times import moment
 
 if TYPE_CHECKING:
@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 
 def try_(
-    rule: Annotated[str, typer.Argument(help="Its id, name or path, or a file with one rule.")],
+    rule: Annotated[
+        str,
+        typer.Argument(
+            help="Its id, name or path, or a file with one rule.", autocompletion=completion.rules
+        ),
+    ],
     rules: Annotated[
         list[str] | None,
         typer.Option(help="Folder or file of rules; repeatable [default: packaged and your own]."),
