@@ -96,15 +96,15 @@ def _tail_place(count: int) -> int:
 def _tail(known: Floats, least_scale: float) -> tuple[float, float]:
     """Where the tail of sorted values begins, and its scale."""
     count = len(known)
-    body = known[int(_BODY * count)]
-    place = _tail_place(count)
-    tail = known[place]
-    ratio = (1 - _BODY) / max((count - place) / count, 1 - _TAIL)
+    begins, ends = int(_BODY * count), _tail_place(count)
+    body, tail = float(known[begins]), float(known[ends])
     # Few values tell little of their tail: the fewer, the wider it is taken to be.
     least = max(least_scale, _LEAST_SCALE * MIN_POOL / count)
+    if ends == begins:  # of twenty values the largest is both quantiles
+        return body, least
+    ratio = (1 - _BODY) / max((count - ends) / count, 1 - _TAIL)
     scale = max((tail - body) / math.log(ratio), least)
-    sigma = scale * math.log(ratio) * SHAPE / (ratio**SHAPE - 1)
-    return float(body), float(sigma)
+    return body, scale * math.log(ratio) * SHAPE / (ratio**SHAPE - 1)
 
 
 @dataclass

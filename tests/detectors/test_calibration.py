@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctanalytics.detectors.calibration import Nulls, surprise, surprise_by_stratum, threshold
+from ctanalytics.detectors.calibration import Nulls, null, surprise, surprise_by_stratum, threshold
 
 floats = st.floats(-1e6, 1e6)
 
@@ -47,8 +47,9 @@ def test_undetected_incidents_in_the_pool_do_not_hide_the_next_one() -> None:
     assert surprise(np.array([50.0]), spoiled)[0] > 4
 
 
-def test_an_empty_pool_says_nothing() -> None:
+def test_an_empty_pool_says_nothing_and_of_no_number_nothing_is_said() -> None:
     assert surprise(np.array([9.0]), np.array([np.nan]))[0] == 0
+    assert surprise(np.array([np.nan]), np.arange(1_000.0))[0] == 0
 
 
 def test_a_small_stratum_is_widened_to_the_coarser_one() -> None:
@@ -75,10 +76,17 @@ def test_a_few_equal_values_make_nothing_impossible(count: int) -> None:
 @pytest.mark.parametrize("value", [0.5, 5.0, 1e6])
 def test_under_twenty_values_only_the_rank_counts(count: int, value: float) -> None:
     assert surprise(np.array([value]), np.zeros(count))[0] <= np.log10(count + 1) + 1e-12
+    found = null(np.zeros(count))
+    assert (found.body, found.sigma) == (np.inf, 0)
+
+
+def test_of_twenty_values_the_largest_begins_a_tail_of_the_least_scale() -> None:
+    found = null(spread(20))
+    assert (found.body, found.sigma) == pytest.approx((1.0, 0.02 * 300 / 20))
 
 
 def test_the_fewer_values_the_less_surprising_is_the_same_deviation() -> None:
-    scores = [surprise(np.array([0.5]), np.zeros(n))[0] for n in (5, 19, 20, 50, 100, 300)]
+    scores = [surprise(np.array([0.5]), np.zeros(n))[0] for n in (*range(1, 100), 300)]
     assert scores == sorted(scores)
     assert scores[0] < scores[-1]
 
