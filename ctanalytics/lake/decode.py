@@ -160,8 +160,9 @@ class Decoder:
             return self._slow(origin, content, size)
         self.treatment.hide(content, records)
         self._rows.take(origin, records)
+        kind = _told(["log"] if records else [], origin.parsed.kind)
         state = "ingested" if records else "empty"
-        return Outcome(_kind(origin.parsed.kind), state, None, len(records), 0, *size)
+        return Outcome(_kind(kind), state, None, len(records), 0, *size)
 
     def _config_file(self, origin: Origin, data: bytes) -> Outcome | None:
         """Take a file of AWS Config piece by piece; None when it turns out to be none."""
@@ -309,7 +310,7 @@ def _config_outcome(
 def _told(kinds: list[str], by_key: str) -> str:
     """What a file's records say it is; `by_key` where they differ or can't tell more than the key."""
     only = kinds[0] if len(set(kinds)) == 1 else "refused"
-    silent = only == "refused" or (only == "log" and by_key not in ("insight", "aggregated"))
+    silent = only == "refused" or (only == "log" and by_key == "network_activity")
     return by_key if silent else only
 
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from ctanalytics.lake.decode import Decoder, Outcome
 from ctanalytics.lake.decode import decode as decode_alone
 from ctanalytics.records import schema
 from tests.lake.decoding import (
@@ -47,8 +48,11 @@ def test_only_a_new_major_version_is_set_aside(version: Any, refused: bool) -> N
     assert result.reasons == ["unknown_version"] * refused
     assert len(result.events) == 3 - refused
     if refused:
-        assert result.faults[0].json_path == "$.eventVersion"
-        assert json.loads(result.faults[0].content or b"")["eventID"] == event_id(2)
+        (fault,) = result.faults
+        assert (fault.bucket, fault.key, fault.record) == ("file", "logs/some.json", 1)
+        assert fault.json_path == "$.eventVersion"
+        assert fault.detail == f"eventVersion {version!r}: only major version 1 is known"
+        assert json.loads(fault.content or b"")["eventID"] == event_id(2)
 
 
 AGGREGATED = {
@@ -163,6 +167,30 @@ def test_the_ledger_names_the_kind_of_file_whichever_way_it_was_read(
     assert result.outcome.kind == kind
 
 
+@pytest.mark.parametrize("kind", ["insight", "aggregated", "config"])
+@BOTH_WAYS
+def test_a_file_of_events_under_another_kinds_key_is_a_log(kind: str, spoil: bool) -> None:
+    odd = record(2) | {"eventSource": 5}
+    result = decode(document([record(1)] + [odd] * spoil), key(kind=kind))
+    assert (result.outcome.kind, result.outcome.state) == ("log", "ingested")
+    assert len(result.events) == 1 + spoil
+
+
+class Fast(Decoder):
+    """Reads files in one parse, or not at all."""
+
+    def _slow(self, *_: Any) -> Outcome:
+        raise AssertionError("an ordinary file was read record by record")
+
+
+def test_an_ordinary_file_is_read_in_one_parse_whatever_its_alphabet() -> None:
+    decoder = Fast()
+    for number, agent in enumerate(("aws-cli/2.31.0", "агент ü€😀")):
+        text = json.dumps({"Records": [record(number, userAgent=agent)]}, ensure_ascii=False)
+        decoder.add("file", key(number), text.encode())
+    assert len(decoder.finish().events) == 2
+
+
 def test_decoding_is_usable_alone() -> None:
     found = decode_alone(gzip.compress(document([record(1)])), key=key(0))
     assert found.events["event_id"].to_pylist() == [event_id(1)]
@@ -218,6 +246,26 @@ def told(result: Result) -> tuple[Any, ...]:
             b'{"digestStartTime":"a","logFiles":[]}',
             "x",
             ("digest", "skipped", "a digest file holds no events", 0, 0),
+        ),
+        (
+            document([record(1)]),
+            key(0).replace("CloudTrail", "CloudTrail-Digest"),
+            ("digest", "skipped", "a digest file holds no events", 0, 0),
+        ),
+        (
+            b"# what lies here\n",
+            "logs/README.md",
+            ("companion", "skipped", "a companion file holds no events", 0, 0),
+        ),
+        (
+            b'{"hashSignature":"a","files":[]}',
+            "x",
+            ("companion", "skipped", "a companion file holds no events", 0, 0),
+        ),
+        (
+            b'{"configurationItems":{}}',
+            "x",
+            ("config", "skipped", "a config file holds no events", 0, 0),
         ),
     ],
 )
