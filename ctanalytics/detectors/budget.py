@@ -149,7 +149,7 @@ def _notes(
     alarms: Sequence[Alarm],
     stands: Sequence[bool],
 ) -> list[str]:
-    high = max(raised.values(), default=0.0)
+    high = max(raised.values())
     if not high:
         return []
     first = min(day for day, value in raised.items() if value)

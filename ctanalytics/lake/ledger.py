@@ -106,10 +106,8 @@ class Ledger:
         file = pq.ParquetFile(pa.BufferReader(self.lake.store.read(path)))
         since = pa.scalar(self._floor, pa.date32())
         for batch in file.iter_batches(_ROWS, columns=list(_COLUMNS)):
-            days = batch[_DAY]
-            rows = batch.filter(
-                pc.or_(pc.is_null(days), pc.fill_null(pc.greater_equal(days, since), True))
-            )
+            # A row without a day may be of any day.
+            rows = batch.filter(pc.fill_null(pc.greater_equal(batch[_DAY], since), True))
             if len(rows):
                 yield self._index.rows(pl.DataFrame(pl.from_arrow(rows)))
 
@@ -187,8 +185,7 @@ def _delivery_date(found: dict[str, Any]) -> dt.date | None:
 
 
 def _frame(objects: Sequence[dict[str, Any]], *names: str) -> pl.DataFrame:
-    columns = {name: [found.get(name) for found in objects] for name in names}
-    return pl.DataFrame(columns, schema=dict.fromkeys(names, pl.String))
+    return pl.DataFrame({name: [found.get(name) for found in objects] for name in names})
 
 
 def row(found: dict[str, Any], plan_id: int, now: dt.datetime, **columns: Any) -> dict[str, Any]:

@@ -37,11 +37,14 @@ def governed(
     alarms: list[Alarm],
     budget: list[dict[str, Any]] | None = None,
     earlier: Sequence[dict[str, Any]] = (),
+    *,
+    share: float = 0.5,
+    dates: Sequence[dt.date] = DATES,
     **settings: Any,
 ) -> Governed:
     replay = Replay(pa.Table.from_pylist(list(earlier), ANOMALIES), budget or [])
     context = Context(Engine({}), LocalExecutor(1), Detect(**settings), at(30), replay=replay)
-    return govern(context, "call_rate", 0.5, DATES, alarms)
+    return govern(context, "call_rate", share, dates, alarms)
 
 
 def published(at_: dt.datetime, **columns: Any) -> dict[str, Any]:
@@ -168,6 +171,18 @@ def test_an_alarm_that_began_before_the_first_day_is_judged_on_it() -> None:
     known = [{"detector": "call_rate", "day": DAY, "raised": 1}]
     alarms = [Alarm(at(-1, 23), 0.25), Alarm(at(-1, 23), 0.24), Alarm(at(25), 9.0)]
     assert governed(alarms, known).stands == [True, False, False]
+
+
+def test_a_night_that_judges_one_day_decides_that_day() -> None:
+    night = governed(
+        [Alarm(at(-1, 23), 0.25), Alarm(at(0), 0.24)],
+        earlier=[published(at(-1))] * 15,
+        share=1 / 3,
+        dates=DATES[:1],
+    )
+    assert (night.stands, night.raised) == ([True, False], {DAY: STEP})
+    (decided,) = night.decided
+    assert (decided["alarms"], decided["raised"], decided["allowed"]) == (15, 1, 4.666667)
 
 
 def test_thresholds_rise_by_what_was_decided_for_their_day() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ctanalytics.lake import config_file
 from ctanalytics.lake.config_file import Cutter, DamagedError, Unpacked
-from ctanalytics.lake.config_rows import ConfigRows, channel
+from ctanalytics.lake.config_rows import channel
 from ctanalytics.lake.decode import Decoder, Outcome
 from ctanalytics.lake.redact import Redactor, rules
 from ctanalytics.lake.redact_records import RecordRedactor
@@ -222,14 +222,15 @@ def test_config_files_are_told_by_their_content_where_the_key_is_silent() -> Non
 
 def test_a_large_snapshot_leaves_memory_in_pieces_and_loses_nothing() -> None:
     spilled: list[pa.Table] = []
-    decoder = Decoder(now=NOW, spill=spilled.append)
-    decoder._config = ConfigRows(decoder.treatment, 1, spilled.append, spill_bytes=100_000)
+    decoder = Decoder(now=NOW, plan_id=42, spill=spilled.append)
+    decoder._config.spill_bytes = 100_000
     made = [item(resource_id=f"sg-{number}") for number in range(6_000)]
     outcome = decoder.add("bucket", key("ConfigSnapshot"), gzip.compress(content(made)))
     rows = pa.concat_tables([*spilled, decoder.finish().config_items])
     assert outcome.records == rows.num_rows == 6_000
     assert len(spilled) >= 3
     assert rows["source_row"].to_pylist() == list(range(6_000))
+    assert set(rows["plan_id"].to_pylist()) == {42}
 
 
 def test_values_of_an_item_are_hidden_and_its_identity_stays() -> None:

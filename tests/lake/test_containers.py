@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 from typing import Any
 
@@ -173,9 +174,11 @@ def test_a_file_of_another_kind_is_skipped_by_its_content(data: bytes, kind: str
 def test_what_is_no_log_is_set_aside_once_with_its_reason(data: bytes, reason: str) -> None:
     result = decode(data)
     assert (result.outcome.state, result.reasons) == ("quarantined", [reason])
-    assert result.faults[0].record is None
-    assert result.outcome.reason is not None
-    assert result.outcome.reason.startswith(reason)
+    (fault,) = result.faults
+    assert (fault.record, bool(fault.detail)) == (None, True)
+    assert result.outcome.reason == f"{reason}: {fault.detail}"
+    assert result.outcome.bytes_decompressed == len(data)
+    assert result.outcome.sha256 == hashlib.sha256(data).hexdigest()
 
 
 def test_things_among_records_that_are_none_are_set_aside_alone() -> None:

@@ -51,6 +51,17 @@ def row(object_: dict[str, Any], state: str, plan_id: int = 1, **columns: Any) -
     return ledgers.row(object_, plan_id, START, state=state, **columns)
 
 
+def of(day: int, number: int = 0) -> dict[str, Any]:
+    """An object whose key tells on which day it was delivered."""
+    return found() | {"key": key(288 * day + number)}
+
+
+def dated(day: int, plan_id: int = 1, number: int = 0) -> dict[str, Any]:
+    """Its row, once it was read."""
+    date = (START + dt.timedelta(days=day)).date()
+    return row(of(day, number), "ingested", plan_id, sha256=S1) | {"delivery_date": date}
+
+
 def test_all_is_unknown_to_an_empty_ledger(lake: Lake) -> None:
     ledger = Ledger(lake)
     assert ledger.unknown([found("a"), found("b")]) == [
@@ -156,16 +167,8 @@ def test_a_growing_ledger_says_what_a_new_one_says(lake: Lake) -> None:
 
 
 def test_only_rows_of_the_asked_days_and_later_are_held(lake: Lake) -> None:
-    def of(day: int, number: int = 0) -> dict[str, Any]:
-        return found() | {"key": key(288 * day + number)}
-
     for plan_id, day in enumerate((0, 100, 200), 1):
-        rows = [
-            row(of(day, n), "ingested", plan_id=plan_id, sha256=S1)
-            | {"delivery_date": (START + dt.timedelta(days=day)).date()}
-            for n in range(2)
-        ]
-        commit(lake, plan_id, *rows)
+        commit(lake, plan_id, *(dated(day, plan_id, number) for number in range(2)))
     commit(lake, 4, row(found("undated"), "ingested", plan_id=4))
     ledger = Ledger(lake)
     assert ledger.unknown([found("undated")]) == []
@@ -179,6 +182,34 @@ def test_only_rows_of_the_asked_days_and_later_are_held(lake: Lake) -> None:
     assert ledger.held == 5
     assert ledger.unknown([of(0)]) == [of(0) | {"known_sha256": S1}]
     assert ledger.held == 7
+
+
+def test_of_one_file_earlier_days_are_read_when_they_are_asked_for_each_time_twice_as_far(
+    lake: Lake,
+) -> None:
+    commit(lake, 1, *map(dated, range(20)))
+    ledger = Ledger(lake)
+
+    def held(day: int) -> int:
+        assert ledger.unknown([of(day), of(day, 1)]) == [of(day, 1) | {"known_sha256": None}]
+        return ledger.held
+
+    assert [held(16), held(15)] == [5, 5]  # the day before is read too
+    commit(lake, 2, dated(16, 2, number=2))
+    assert [held(15), held(14), held(10)] == [6, 8, 14]
+    assert [held(18), held(0)] == [14, 21]
+
+
+def test_files_of_other_days_are_not_opened_unless_a_row_has_no_day(lake: Lake) -> None:
+    commit(lake, 1, dated(0))
+    (old,) = lake.files("log_files")
+    commit(lake, 2, dated(1, 2), row(found("undated"), "ingested", 2))
+    commit(lake, 3, dated(4, 3))
+    commit(lake, 4, dated(5, 4))
+    Path(old).unlink()
+    ledger = Ledger(lake)
+    assert ledger.unknown([of(5), of(4), found("undated")]) == []
+    assert ledger.held == 3
 
 
 def test_a_file_of_the_ledger_tells_its_days(lake: Lake) -> None:

@@ -13,14 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctanalytics.errors import SettingsError
-from ctanalytics.lake import treatment
+from ctanalytics.lake import forgotten, treatment
 from ctanalytics.lake.decode import Decoded, Decoder
+from ctanalytics.lake.erasure import Subject
 from ctanalytics.lake.redact import Redactor, rules
 from ctanalytics.lake.redact_records import RecordRedactor
 from ctanalytics.lake.treatment import Treatment
 from ctanalytics.settings import Drop, Ingest, Redact, Settings
+from tests import configuring
 from tests.lake.decoding import INSIGHT, NOW
-from tests.logs import document, record
+from tests.logs import START, document, record
 
 SECRET = "IQoJb3JpZ2luX2VjEJr-a-secret"
 KEY = b"a key for the tests, long enough"
@@ -173,6 +175,34 @@ def test_insights_and_aggregated_events_are_hidden_too() -> None:
     assert (found.insights.num_rows, found.aggregated.num_rows) == (1, 1)
     assert SECRET not in everything(found)
     assert '"***"' in found.insights["record"][0].as_py()
+
+
+def test_records_that_rules_and_requests_leave_out_are_counted_together() -> None:
+    gone = "444455556666"
+    request = forgotten.new(Subject("account", gone), "remove", START, "asked for")
+    rule = Drop(name="noise", event_name=["Get*"])
+    decoder = Decoder(now=NOW, treatment=Treatment(None, (rule,), forgotten.Forgotten((request,))))
+    decoder.add("file", "k", document([record(0), record(1, eventName="ListKeys")]))
+    decoder.add(
+        "file", configuring.key(), configuring.content([configuring.item(awsAccountId=gone)])
+    )
+    found = decoder.finish()
+    assert (found.events.num_rows, found.config_items.num_rows) == (1, 0)
+    assert found.dropped.by_rule == {"noise": 1, treatment.FORGOTTEN_RULE: 1}
+    assert found.dropped.by_object == {"file/k": 1, f"file/{configuring.key()}": 1}
+
+
+class Blind(Treatment):
+    """Follows no path in any text."""
+
+    def hidden(self, record: bytes) -> tuple[bytes, tuple[str, ...]] | None:
+        return None
+
+
+def test_a_record_in_which_what_has_to_be_hidden_can_not_be_found_is_set_aside() -> None:
+    (fault,) = read(json.dumps([record(0)]).encode(), Blind()).faults
+    assert (fault.record, fault.reason) == (0, "not_json")
+    assert fault.detail == "what has to be hidden in it can't be found"
 
 
 MASKS = st.lists(
