@@ -72,7 +72,7 @@ class Inventory:
         try:
             manifest = msgspec.json.decode(data, type=_Manifest)
             created = dt.datetime.fromtimestamp(int(manifest.created) / 1_000, dt.UTC)
-        except (msgspec.DecodeError, ValueError, OverflowError) as error:
+        except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
             raise UsageError(
                 f"this is no manifest of an inventory: {error}",
                 where=place.text,

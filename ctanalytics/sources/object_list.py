@@ -21,6 +21,8 @@ from ctanalytics.sources.object_rows import batches_of, column_of, names_keys, o
 _Row = dict[str, Any]
 _LOOK: Final = 64 * 1024
 """Bytes that tell what a file is."""
+_LONGEST_LINE: Final = 16 * 1024
+"""A key has 1,024 bytes, six times as many where all of it is escaped."""
 
 
 @dataclass(frozen=True)
@@ -67,18 +69,31 @@ class ObjectList:
         start = file.peek(_LOOK)[:_LOOK].removeprefix(b"\xef\xbb\xbf").lstrip()
         first = start.replace(b"\r", b"\n").split(b"\n", 1)[0]
         if first.startswith(b"{"):
-            while lines := list(islice(file, ROWS)):
-                yield object_rows(self._json(lines))
+            lines = self._lines(file)
+            while some := list(islice(lines, ROWS)):
+                yield object_rows(self._json(some))
             return
         names = next(csv.reader([first.decode("utf-8", "replace")]), [])
         if names_keys(names):
             yield from map(object_rows, _csv(file, names))
         else:
-            yield from batches_of(_lines(file), ROWS)
+            yield from batches_of(_texts(self._lines(file)), ROWS)
+
+    def _lines(self, file: io.BufferedReader) -> Iterator[bytes]:
+        """Lines that are not blank; a gzip bomb may unpack to one of gigabytes."""
+        while line := file.readline(_LONGEST_LINE + 1):
+            if len(line) > _LONGEST_LINE:
+                raise UsageError(
+                    f"a line is longer than {_LONGEST_LINE} bytes",
+                    where=self.place.text,
+                    mend="one object a line",
+                )
+            if line.strip():
+                yield line
 
     def _json(self, lines: Iterable[bytes]) -> pa.RecordBatch:
         try:
-            found = [msgspec.json.decode(line, type=_Row) for line in lines if line.strip()]
+            found = [msgspec.json.decode(line, type=_Row) for line in lines]
         except (msgspec.DecodeError, RecursionError) as error:
             raise UsageError(
                 f"a line is no JSON object: {error}",
@@ -110,7 +125,7 @@ def _csv(file: io.BufferedReader, names: list[str]) -> Iterator[pa.RecordBatch]:
     )
 
 
-def _lines(file: Iterable[bytes]) -> Iterator[str]:
-    for line in file:
+def _texts(lines: Iterable[bytes]) -> Iterator[str]:
+    for line in lines:
         if text := line.decode("utf-8").strip().removeprefix("\ufeff"):
             yield text

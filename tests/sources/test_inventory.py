@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +12,15 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ctanalytics.errors import CtanalyticsError, SourceError, SourceMissing, UsageError
 from ctanalytics.settings import SourceAws
 from ctanalytics.sources.inventory import Inventory
+from ctanalytics.sources.object_rows import OBJECT_ROWS
 from tests.aws_server import Server, aws_server
+from tests.lake.decoding import json_values
 from tests.sources.reports import DATED, FOLDER, report, row, save
 
 AWS = SourceAws()
@@ -138,3 +144,63 @@ def test_a_row_that_is_none_is_told_with_its_file(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="can't be understood") as told:
         next(found.rows())
     assert told.value.where.endswith("-0.csv.gz")
+
+
+def test_a_bomb_in_a_report_is_told_and_not_held(tmp_path: Path) -> None:
+    files = report([[row("a")]])
+    data = next(key for key in files if "/data/" in key)
+    files[data] = gzip.compress(b'"logs","' + b"x" * 50_000_000, 1)
+    manifest = json.loads(files[f"{DATED}/manifest.json"])
+    manifest["files"][0]["MD5checksum"] = hashlib.md5(files[data]).hexdigest()
+    files[f"{DATED}/manifest.json"] = json.dumps(manifest).encode()
+    del files[f"{DATED}/manifest.checksum"]
+    found = Inventory.open(str(save(files, tmp_path)), AWS)
+    with pytest.raises(SourceError, match="can't be understood"):
+        next(found.rows())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("inventory")
+
+
+REPORTS = {kind: report([[row("a"), row("b")]], kind) for kind in ("CSV", "Parquet", "ORC")}
+MANIFESTS = {kind: json.loads(files[f"{DATED}/manifest.json"]) for kind, files in REPORTS.items()}
+DATA = {
+    kind: next(files[key] for key in files if "/data/" in key) for kind, files in REPORTS.items()
+}
+
+
+@settings(max_examples=60)
+@given(
+    st.sampled_from(["CSV", "Parquet", "ORC"]),
+    st.dictionaries(st.sampled_from(list(MANIFESTS["CSV"])), json_values, max_size=1),
+    st.none() | st.tuples(st.integers(0, 10_000), st.integers(0, 255)),
+)
+def test_any_manifest_and_any_damage_end_in_rows_of_one_shape_or_in_an_error_of_ours(
+    folder: Path, kind: str, change: dict[str, Any], damage: tuple[int, int] | None
+) -> None:
+    """The sum of a damaged file is that of its manifest: whoever can write one writes the other."""
+    data = bytearray(DATA[kind])
+    if damage is not None:
+        data[damage[0] % len(data)] = damage[1]
+    (folder / "data.bin").write_bytes(data)
+    manifest = json.loads(json.dumps(MANIFESTS[kind]))
+    manifest["files"] = [{"key": "data.bin", "size": len(data)}]
+    manifest["files"][0]["MD5checksum"] = hashlib.md5(data).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest | change))
+    try:
+        for batch in Inventory.open(str(folder / "manifest.json"), AWS).rows():
+            assert batch.schema == OBJECT_ROWS
+    except CtanalyticsError as error:
+        assert error.where
+        assert error.what
+
+
+@pytest.mark.parametrize(
+    "manifest", [b'{"x":' + b"[" * 100_000, b"", b"\xff", b"[]", b'{"files":1}']
+)
+def test_what_is_no_manifest_at_all_is_told(manifest: bytes, folder: Path) -> None:
+    (folder / "manifest.json").write_bytes(manifest)
+    with pytest.raises(UsageError, match="no manifest"):
+        Inventory.open(str(folder / "manifest.json"), AWS)

@@ -6,16 +6,21 @@ import datetime as dt
 import gzip
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from ctanalytics.errors import SourceError, SourceMissing, UsageError
+from ctanalytics.errors import CtanalyticsError, SourceError, SourceMissing, UsageError
 from ctanalytics.settings import SourceAws
 from ctanalytics.sources.object_list import ObjectList
+from ctanalytics.sources.object_rows import OBJECT_ROWS
+from tests.lake.decoding import json_values
 
 AT = dt.datetime(2026, 11, 26, 12, 30, tzinfo=dt.UTC)
 TABLE: list[dict[str, Any]] = [
@@ -98,6 +103,9 @@ def test_many_lines_come_in_pieces(tmp_path: Path) -> None:
         pytest.param(b"key,size\na\n", SourceError, id="too-few-columns"),
         pytest.param(b"a\xff\n", SourceError, id="no-utf8"),
         pytest.param(gzip.compress(LINES)[:-9], SourceError, id="cut"),
+        pytest.param(gzip.compress(b"x" * 50_000_000, 1), UsageError, id="bomb-of-one-line"),
+        pytest.param(gzip.compress(b"key\n" + b"x" * 50_000_000, 1), SourceError, id="bomb-csv"),
+        pytest.param(gzip.compress(b'{"key":"' + b"x" * 50_000_000, 1), UsageError, id="bomb-json"),
         pytest.param(b"PAR1", SourceError, id="damaged-parquet"),
     ],
 )
@@ -111,3 +119,49 @@ def test_an_empty_file_is_an_empty_list_and_a_missing_one_is_told(tmp_path: Path
     assert list(ObjectList.open(str(tmp_path / "empty"), SourceAws()).rows()) == []
     with pytest.raises(SourceMissing):
         next(ObjectList.open(str(tmp_path / "none"), SourceAws()).rows())
+
+
+def test_blank_lines_between_pieces_are_no_rows(tmp_path: Path) -> None:
+    data = b'{"key": "a"}\n' * 16_384 + b"\n" * 20_000 + b'{"key": "b"}\n'
+    assert len(rows(data, tmp_path)) == 16_385
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("lists") / "list"
+
+
+WORDS = [
+    "key",
+    "uri",
+    "Size",
+    "etag",
+    "LastModified",
+    "IsLatest",
+    "a",
+    "9" * 30,
+    "2026-13-01",
+    "true",
+]
+CELLS = st.sampled_from([*WORDS, "s3://logs/b", ",", '"', "\n", "\r", "\0", "", "{"])
+OBJECTS = st.dictionaries(st.sampled_from(WORDS[:6]), json_values, max_size=4)
+LISTS = (
+    st.binary(max_size=200)
+    | st.lists(CELLS, max_size=20).map(lambda cells: ("key,size\n" + ",".join(cells)).encode())
+    | st.lists(CELLS, max_size=20).map(lambda cells: "".join(cells).encode())
+    | st.lists(OBJECTS, max_size=3).map(lambda found: "\n".join(map(json.dumps, found)).encode())
+)
+
+
+@settings(max_examples=60)
+@given(LISTS, st.sampled_from([bytes, gzip.compress]))
+def test_any_bytes_are_rows_of_one_shape_or_an_error_that_names_the_file(
+    file: Path, data: bytes, pack: Callable[[bytes], bytes]
+) -> None:
+    file.write_bytes(pack(data))
+    try:
+        for batch in ObjectList.open(str(file), SourceAws()).rows():
+            assert batch.schema == OBJECT_ROWS
+    except CtanalyticsError as error:
+        assert error.where == str(file)
+        assert error.what
