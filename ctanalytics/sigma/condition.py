@@ -155,6 +155,7 @@ _OPERATORS: Final[dict[CompareOperators, Literal["<", "<=", ">", ">=", "<>"]]] =
     CompareOperators.GTE: ">=",
     CompareOperators.NEQ: "<>",
 }
+_MAX_DEPTH: Final = 60
 _FLAGS: Final = {"IGNORECASE": "i", "MULTILINE": "m", "DOTALL": "s"}
 
 
@@ -182,6 +183,19 @@ def build(tree: Any, placeholders: Placeholders) -> Node:
     if isinstance(tree, ConditionValueExpression):
         return Keyword(tuple(_keyword(test) for test in _tests(tree.value, placeholders)))
     raise Unsupported(f"a condition of kind {type(tree).__name__}")
+
+
+def require_shallow(node: Node, depth: int = 0) -> None:
+    """Refuse a condition that is too deep for those who walk it, and for DuckDB's parser.
+
+    Raises:
+        Unsupported: it is nested in more than 60 others.
+    """
+    if depth > _MAX_DEPTH:
+        raise Unsupported(f"a condition nested more than {_MAX_DEPTH} times")
+    inner = (node.part,) if isinstance(node, Not) else ()
+    for part in node.parts if isinstance(node, All | Some) else inner:
+        require_shallow(part, depth + 1)
 
 
 def leaves(node: Node) -> Iterator[Leaf | Present | Same | Keyword]:

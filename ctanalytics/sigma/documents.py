@@ -13,6 +13,10 @@ from sigma.rule.base import SigmaYAMLLoader
 
 SUFFIXES: Final = (".yml", ".yaml")
 _MAX_BYTES: Final = 4 * 1024 * 1024
+_MAX_VALUES: Final = 200_000
+"""Of a document with its aliases unfolded: ten lines of YAML can name a value a billion times."""
+_MAX_DEPTH: Final = 50
+"""Of values in one another; the rules that come along have six at most."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ def documents(file: Path, shown: str) -> Iterator[Document]:
         return
     try:
         nodes = list(yaml.compose_all(text, Loader=yaml.CSafeLoader))
+        for node in nodes:
+            _require_small(node, {})
         contents = list(yaml.load_all(text, Loader=SigmaYAMLLoader))
     except (yaml.YAMLError, SigmaError, ValueError, TypeError, RecursionError) as error:
         yield Document(shown, _line_of_error(error), fault=f"no valid YAML: {_short(error)}")
@@ -110,6 +116,32 @@ def _filled(part: Any, placeholders: Mapping[str, Sequence[str]]) -> Any:
             kept += placeholders[wanted] if is_placeholder else [one]
         made["|".join([name, *(word for word in words if word != "expand")])] = kept
     return made
+
+
+def _require_small(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """Return how many values a node unfolds to, and how deep they lie.
+
+    Args:
+        known: what was found of nodes by their `id`; 0 values while one is looked at.
+
+    Raises:
+        ValueError: they are too many, too deep, or it is among its own.
+    """
+    if id(node) in known:
+        if not known[id(node)][0]:
+            raise ValueError("an alias refers to what it stands in")
+        return known[id(node)]
+    known[id(node)] = (0, 0)
+    inner = node.value if isinstance(node, yaml.SequenceNode | yaml.MappingNode) else ()
+    values, depth = 1, 0
+    for one in inner:
+        for each in one if isinstance(one, tuple) else (one,):
+            more, below = _require_small(each, known)
+            values, depth = values + more, max(depth, below)
+    if values > _MAX_VALUES or depth >= _MAX_DEPTH:
+        raise ValueError("its values are too many, or too deep in one another")
+    known[id(node)] = (values, depth + 1)
+    return known[id(node)]
 
 
 def _member(node: yaml.Node | None, key: str) -> tuple[yaml.Node, yaml.Node] | None:

@@ -14,7 +14,14 @@ from sigma.rule import SigmaRule
 from sigma.rule.detection import EmptySigmaDetections, SigmaDetectionItem
 from sigma.rule.logsource import EmptyLogSource
 
-from ctanalytics.sigma.condition import Node, Placeholders, Some, Unsupported, build
+from ctanalytics.sigma.condition import (
+    Node,
+    Placeholders,
+    Some,
+    Unsupported,
+    build,
+    require_shallow,
+)
 from ctanalytics.sigma.correlating import UnknownRule, correlation
 from ctanalytics.sigma.documents import Document, documents, files, prepared
 from ctanalytics.sigma.rule import Rule
@@ -226,6 +233,7 @@ def _translate(draft: _Draft, placeholders: Placeholders) -> None:
             if tree is None:
                 raise Unsupported("nothing is left of the condition")
             parts.append(build(tree, placeholders))
+            require_shallow(parts[-1])
         except Unsupported as error:
             line = _line_of_value(draft.document, str(error))
             _refuse(draft, "unsupported", f"line {line}: {error}")
