@@ -127,6 +127,18 @@ def test_a_name_that_is_not_utf8_is_noted(tmp_path: Path) -> None:
     assert "UTF-8" in source.notes.texts[0]
 
 
+def test_a_folder_called_like_a_log_file_is_a_folder_and_an_empty_file_is_a_file(
+    tmp_path: Path,
+) -> None:
+    put(tmp_path, "a.json.gz/b.json.gz", b"")
+    (tmp_path / "c.json.gz").mkdir()
+    put(tmp_path, "a.json.gz.bak")
+    source = open_source(str(tmp_path), Aws())
+    found = [one for batch in source.list(EVERYTHING) for one in batch]
+    assert names(tmp_path) == ["a.json.gz.bak", "a.json.gz/b.json.gz"]
+    assert [source.read(one, 10) for one in found] == [b"{}", b""]
+
+
 def test_a_fifo_is_no_log_file(tmp_path: Path) -> None:
     put(tmp_path, "x.json")
     os.mkfifo(tmp_path / "pipe.json")

@@ -51,6 +51,9 @@ LAYOUTS = {
     "flat": ["a.json.gz", "b.json", "2024/05/01/x.json.gz"],
     "mixed": ["loose.json", key(), key(prefix="x/y")],
     "awslogs-with-odd-content": ["AWSLogs/export/2024/x.json"],
+    "names-of-folders": ["a", "a/", "a/b.json", "x.json.gz", "x.json.gz/y.json.gz", "x.json.gz/"],
+    "keys-that-lead-nowhere": ["../x.json", "a/../../y.json", "a//b.json", "/c.json", "./d.json"],
+    "trails-below-them": [key(), key(prefix=".."), key(prefix="x/../y"), key() + "/z.json.gz"],
 }
 
 

@@ -85,6 +85,16 @@ def test_an_object_is_read_only_as_it_was_listed(server: Server) -> None:
     assert gone.reason == "gone"
 
 
+def test_an_object_is_read_by_its_key_whatever_path_that_looks_like(server: Server) -> None:
+    odd = ["../x", "a", "a/", "a/../../x", "a//x", "a/x?y#z", "a/%2e%2e/x", "x", "ä \x1b[2J", "~/x"]
+    for name in odd:
+        put(server, name, data=name.encode())
+    source = open_source("s3://logs", Aws())
+    found = [one for batch in source.list(EVERYTHING) for one in batch]
+    assert sorted(one.key for one in found) == sorted(odd)
+    assert [source.read(one, 100) for one in found] == [one.key.encode() for one in found]
+
+
 def test_an_object_above_the_limit_is_not_fetched(server: Server) -> None:
     source, found = only(server)
     got = source.read(found, 4)
