@@ -14,7 +14,6 @@ CtanalyticsError                 exit 1
 ├── QueryError                   SQL that is wrong, or more than reading
 ├── RulesError                   rules can't be found
 ├── ExecutorError                parts of the work can't be spread, or failed too often
-├── DetectError                  a detector could not run at all
 ├── EmitError                    a target can't be reached or refuses
 ├── CaseError                    a case bundle can't be written or read
 └── ReportError                  a report can't be written
@@ -103,10 +102,6 @@ class RulesError(CtanalyticsError):
 
 class ExecutorError(CtanalyticsError):
     """Work can't be spread over processes or machines, or a part of it failed on every try."""
-
-
-class DetectError(CtanalyticsError):
-    """A detector could not run at all."""
 
 
 class EmitError(CtanalyticsError):

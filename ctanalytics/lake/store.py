@@ -173,13 +173,8 @@ def open_store(uri: str, aws: LakeAws) -> Store:
     return LocalStore(str(Path(uri).absolute()))
 
 
-def store_spec(store: Store) -> dict[str, Any]:
-    """Return what makes the store again in another process; see `Store.spec`."""
-    return store.spec()
-
-
 def store_from(spec: dict[str, Any]) -> Store:
-    """Open the store that `store_spec` described; nothing is asked of AWS."""
+    """Open the store that `Store.spec` described; nothing is asked of AWS."""
     place = bucket_of(spec["uri"])
     if place is None:
         from ctanalytics.lake.local_store import LocalStore

@@ -13,18 +13,13 @@ TEXTS: Final = pa.list_(TEXT)
 INCIDENT_STATES: Final = ("open", "escalated", "closed")
 """escalated: open, and graver than when it was first published."""
 
-CLOSED_BECAUSE: Final = ("ended", "merged", "withdrawn", "marked")
-"""Why an incident is closed: it ended a while ago; another took its anomalies over, which
-`superseded_by` names; late logs took the reason of all its anomalies away; a person or the
-allow-list called all of them benign."""
-
 INCIDENTS: Final = pa.schema(
     [
         pa.field("incident_id", TEXT, nullable=False),  # 32 hex digits, of its first anomaly
         pa.field("state", TEXT, nullable=False),  # one of INCIDENT_STATES
         pa.field("revision", pa.int32(), nullable=False),  # from 1; the newest is the valid one
         pa.field("superseded_by", TEXT),  # incident_id that took this one over
-        pa.field("closed_because", TEXT),  # one of CLOSED_BECAUSE; null unless closed
+        pa.field("closed_because", TEXT),  # see below; null unless closed
         pa.field("severity", TEXT, nullable=False),
         pa.field("first_severity", TEXT, nullable=False),  # of revision 1
         pa.field("escalated_at", TIMESTAMP),  # when the severity last rose; null when it never did
@@ -58,37 +53,21 @@ INCIDENTS: Final = pa.schema(
 )
 """Table `incidents`, one row per revision; append-only, the newest of an id counts.
 
+`closed_because` is one of ended (a while ago), merged (another took its anomalies over, which
+`superseded_by` names), withdrawn (late logs took the reason of all its anomalies away) and marked
+(a person or the allow-list called all of them benign).
+
 `lanes` is a JSON list with an object for each tactic: {"tactic": "persistence", "techniques":
 ["T1098"], "from": ["rule", "api"], "apis": [...], "first_seen": ISO time, "last_seen": ISO time,
 "anomaly_ids": [...]}.
 """
-
-TRAITS: Final = (
-    "principal",
-    "role_name",
-    "access_key",
-    "network",
-    "common_network",
-    "invoked_by",
-    "person",
-    "api",
-    "sensitive",
-    "denied",
-    "write",
-    "read",
-)
-"""What events have in common. person: the human or workload at the head of a session's chain;
-network: IPv4 /24 or IPv6 /48, a common one is used by many principals anyway; api:
-event_source:event_name; sensitive: class and API of sensitive calls that succeeded, parted by a
-space; denied, write: calls refused, writes that succeeded (no value); read: that the evidence was
-read (no value)."""
 
 ANOMALY_TRAITS: Final = pa.schema(
     [
         pa.field("anomaly_id", TEXT, nullable=False),
         pa.field("revision", pa.int32(), nullable=False),  # of the anomaly
         pa.field("account_id", TEXT),  # of the anomaly
-        pa.field("trait", TEXT, nullable=False),  # one of TRAITS
+        pa.field("trait", TEXT, nullable=False),  # see below
         pa.field("value", TEXT, nullable=False),
         pa.field("calls", pa.int64(), nullable=False),  # evidence events that have it
         pa.field("of_calls", pa.int64(), nullable=False),  # evidence events that were found
@@ -98,4 +77,13 @@ ANOMALY_TRAITS: Final = pa.schema(
 """Table `anomaly_traits`: what the evidence events of an anomaly have in common.
 
 Append-only; the rows of its newest revision count. A revision with rows was taken into an incident.
+`trait` is one of
+
+- principal, role_name, access_key, invoked_by;
+- person: the human or workload at the head of a session's chain;
+- network: IPv4 /24 or IPv6 /48; common_network: one that many principals use anyway;
+- api: event_source:event_name;
+- sensitive: class and API of sensitive calls that succeeded, parted by a space;
+- denied, write: calls refused, writes that succeeded (no value);
+- read: that the evidence was read (no value).
 """

@@ -19,7 +19,7 @@ from werkzeug.wrappers import Request, Response
 
 from ctanalytics.errors import LakeError, LakeMissing, LakeUnsafe, UsageError
 from ctanalytics.lake.local_store import LocalStore
-from ctanalytics.lake.store import Store, open_store, store_from, store_spec
+from ctanalytics.lake.store import Store, open_store, store_from
 from ctanalytics.lake.tables import create_table
 from ctanalytics.settings import LakeAws
 from tests.aws_server import DroppedError, Server, aws_server, s3_error, tls_server
@@ -103,7 +103,7 @@ def test_a_tree_is_deleted_and_its_neighbours_stay(store: Store) -> None:
 
 def test_a_store_comes_back_from_json(store: Store) -> None:
     store.write("lake.json", b"{}")
-    again = store_from(json.loads(json.dumps(store_spec(store))))
+    again = store_from(json.loads(json.dumps(store.spec())))
     assert again.uri == store.uri
     assert again.read("lake.json") == b"{}"
 
