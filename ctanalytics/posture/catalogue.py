@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import shlex
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from typing import Any, Final
+
+from ctanalytics import untrusted
 
 CIS_VERSIONS: Final = (
     ("1.4.0", "1.5.0", "2.0.0"),
@@ -55,7 +56,7 @@ class About:
 
     def remedy(self, values: Mapping[str, str]) -> str:
         """The command with a subject's values in it, quoted for a shell; unknown ones stay named."""
-        quoted = {name: shlex.quote(value) for name, value in values.items() if value}
+        quoted = {name: untrusted.shell_word(value) for name, value in values.items() if value}
         return self.cli.strip().format_map(_Values(quoted))
 
 

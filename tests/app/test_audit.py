@@ -252,26 +252,45 @@ def test_a_trail_that_an_audit_found_narrowed_leads_the_report(tmp_path: Path) -
         )
 
 
+EVIL = "</style><script>alert(1)</script>\x1b[2J\u202e\u2066{{7*7}}'\"&"
+
+
 def hostile(result: AuditResult) -> AuditResult:
-    """Text that an attacker may have put into a name."""
-    first, *others = [one for one in result.findings if one.status == "fail"]
-    text = "<script>alert(1)</script>\x1b[2J\u202e"
+    """Text that an attacker may have put into whatever has a name."""
+    texts = dict.fromkeys(
+        ("resource", "explanation", "title", "aws_region", "remedy_cli", "remedy_cloudformation"),
+        EVIL,
+    )
+    lists = dict.fromkeys(("reads", "missing"), (EVIL,))
     return dataclasses.replace(
         result,
-        findings=[dataclasses.replace(first, explanation=text, evidence={text: text}), *others],
-        unreached=[Unreached("444455556666", text)],
+        accounts=[EVIL, "444455556666"],
+        findings=[
+            dataclasses.replace(one, evidence={EVIL: {EVIL: [EVIL]}}, **texts, **lists)
+            for one in result.findings
+        ],
+        recorded=[dict.fromkeys(row, EVIL) for row in result.recorded],
+        unreached=[Unreached(EVIL, EVIL)],
+        not_run={EVIL: EVIL},
     )
 
 
 def test_the_page_is_self_contained_and_escapes_everything(bad: Path) -> None:
-    page = forms.html(hostile(audit(settings=SETTINGS, source=bad)))
-    assert "<script" not in page
-    assert "&lt;script&gt;" in page
-    assert "\x1b" not in page and "\u202e" not in page
+    result = audit(settings=SETTINGS, source=bad)
+    page = forms.html(hostile(result))
+    assert page.count("<script") == page.count("</style>") - 1 == 0
+    shown = "&lt;script&gt;alert(1)&lt;/script&gt;\\x1b[2J\\u202e\\u2066{{7*7}}&#39;"
+    assert page.count(shown) >= 2 * len(result.findings)
+    assert not re.search(
+        "[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]", page
+    )
     assert re.findall(r'(?:src|href)="(?!#)[^"]*"', page) == []
     assert "default-src 'none'; style-src 'sha256-" in page
     assert "What is recorded" in page
     assert "CIS 3.1 (v1.4" in page
+    for text in (forms.asff(hostile(result), region=REGION), forms.ocsf(hostile(result))):
+        assert text.isascii()
+        assert "\x1b" not in text
 
 
 def test_asff_is_what_security_hub_takes(bad: Path, good: Path) -> None:

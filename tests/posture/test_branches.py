@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
+import shlex
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from ctanalytics import untrusted
 from ctanalytics.posture import CHECKS
+from ctanalytics.posture.catalogue import about
 from ctanalytics.posture.check import run
 from ctanalytics.posture.recorded import matrix
 from ctanalytics.posture.seen import Seen, SeenClass, Tampering
@@ -308,3 +313,21 @@ def test_a_remedy_names_the_resource(readings: Readings) -> None:
         f"aws cloudtrail update-trail --name {TRAIL} --region {REGION} --enable-log-file-validation"
     )
     assert "EnableLogFileValidation: true" in found.remedy_cloudformation
+
+
+EVIL = "a b'; touch owned #\n$(id)`id`\"\x1b[2J\u202e"
+
+
+@pytest.mark.parametrize("check_id", sorted(about()))
+def test_no_name_of_a_resource_leaves_its_word_in_a_remedy(check_id: str) -> None:
+    """Names of alarms hold any character, and a remedy is there to be copied into a shell."""
+    words = about()[check_id]
+    names = re.findall(r"(?<!\{)\{([a-z_]+)\}(?!\})", words.cli)
+    plain = words.remedy(dict.fromkeys(names, "plain"))
+    evil = words.remedy(dict.fromkeys(names, EVIL))
+    assert evil.count("\n") == plain.count("\n")
+    command = evil.partition("  # ")[0]  # what follows is a comment, on the same line
+    expected = shlex.split(plain.partition("  # ")[0])
+    shown = untrusted.one_line(EVIL, limit=2_000)
+    assert shlex.split(command) == [word.replace("plain", shown) for word in expected]
+    assert not [one for one in evil if one != "\n" and unicodedata.category(one)[0] == "C"]
