@@ -257,11 +257,11 @@ EVIL = "</style><script>alert(1)</script>\x1b[2J\u202e\u2066{{7*7}}'\"&"
 
 def hostile(result: AuditResult) -> AuditResult:
     """Text that an attacker may have put into whatever has a name."""
-    texts = dict.fromkeys(
+    texts: dict[str, Any] = dict.fromkeys(
         ("resource", "explanation", "title", "aws_region", "remedy_cli", "remedy_cloudformation"),
         EVIL,
     )
-    lists = dict.fromkeys(("reads", "missing"), (EVIL,))
+    lists: dict[str, Any] = dict.fromkeys(("reads", "missing"), (EVIL,))
     return dataclasses.replace(
         result,
         accounts=[EVIL, "444455556666"],

@@ -19,8 +19,9 @@ from ctanalytics.lake.decode import Decoder, Outcome
 from ctanalytics.lake.redact import Redactor, rules
 from ctanalytics.lake.redact_records import RecordRedactor
 from ctanalytics.lake.treatment import Treatment
+from ctanalytics.records import config_item
 from tests.configuring import content, item, key
-from tests.lake.decoding import NOW, decode
+from tests.lake.decoding import NOW, decode, json_values
 from tests.logs import ACCOUNT, DATA, START, record
 
 TEXT = st.text(st.sampled_from('ab"\\{}[]:,\né'), max_size=8)
@@ -250,6 +251,29 @@ def test_values_of_an_item_are_hidden_and_its_identity_stays() -> None:
     assert json.loads(hidden["configuration"])["handler"] == "main"
     assert hidden["masked_paths"] == "configuration.environment.variables.*"
     assert hidden["item_id"] == plain["item_id"]
+
+
+SPELLINGS = [name for names in config_item._SPELLINGS.values() for name in names]
+ITEMS = st.dictionaries(st.sampled_from(SPELLINGS) | TEXT, json_values, max_size=4).map(
+    lambda odd: item() | odd
+)
+
+
+@given(st.lists(ITEMS | json_values, max_size=3).map(content) | st.binary(max_size=80))
+@settings(max_examples=40)
+def test_any_items_are_rows_or_set_aside_and_their_neighbours_stay(data: bytes) -> None:
+    found = decode(data, key())  # which counts rows and faults
+    assert found.decoded.config_items.schema == config_item.CONFIG_ITEMS
+    for row in found.decoded.config_items.to_pylist():
+        assert row["resource_type"]
+        assert row["resource_id"]
+        for name in ("tags", "relationships", "configuration", "unknown_fields"):
+            assert row[name] is None or json.loads(row[name]) is not None
+    beside = content([item(), item(resource_id="sg-2")]).removesuffix(b"]}")
+    (first, second, *_) = decode(
+        beside + b"," + data + b"]}", key()
+    ).decoded.config_items.to_pylist()
+    assert (first["resource_id"], second["resource_id"]) == (item()["resourceId"], "sg-2")
 
 
 def test_real_items_are_rows() -> None:

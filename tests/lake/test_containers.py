@@ -197,6 +197,7 @@ def test_things_among_records_that_are_none_are_set_aside_alone() -> None:
     "spoiled",
     [
         pytest.param(b'{"eventName":NaN,"eventID":"x"}', id="nan"),
+        pytest.param(b'{"eventName":"a","readOnly":[-Infinity],"eventID":"x"}', id="infinity"),
         pytest.param(b'{"eventName":"a" "eventID":"x"}', id="no-comma"),
         pytest.param(b'{"eventName":"tab\there","eventID":"x"}', id="control-character"),
         pytest.param(b'{"eventName":"\\q","eventID":"x"}', id="wrong-escape"),

@@ -6,10 +6,12 @@ import gzip
 import json
 import random
 import re
+import zlib
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -137,6 +139,29 @@ def test_json_of_any_shape_is_kept_as_it_is_and_harms_no_neighbour(value: str) -
     assert result.ids() == [event_id(number) for number in (1, 2, 3)]
     assert result.events[1]["request_parameters"] == value
     assert result.events[0] == decode(document([record(1)])).event
+
+
+def test_a_text_of_100_mb_is_a_row_and_harms_no_neighbour() -> None:
+    before, after = document([record(1), record(2, userAgent="@@@"), record(3)]).split(b"@@@")
+    packer = zlib.compressobj(1, wbits=31)
+    pieces = [packer.compress(piece) for piece in (before, *[b"x" * 1_000_000] * 100, after)]
+    result = decode(b"".join(pieces) + packer.flush())
+    assert result.ids() == [event_id(number) for number in (1, 2, 3)]
+    lengths = pc.binary_length(result.decoded.events["user_agent"]).to_pylist()
+    assert lengths == [14, 100_000_000, 14]
+    neighbours = result.decoded.events.take([0, 2]).to_pylist()
+    assert neighbours[0] == decode(document([record(1)])).event
+    assert neighbours[1]["event_name"] == "GetBucketAcl"
+
+
+def test_a_file_of_10000_records_is_10000_rows_in_their_order() -> None:
+    one = json.dumps(record(1), separators=(",", ":"))
+    ids = [event_id(number) for number in range(10_000)]
+    records = ",".join(one.replace(event_id(1), each) for each in ids)
+    result = decode(f'{{"Records":[{records}]}}'.encode())
+    assert result.ids() == ids
+    assert result.decoded.events["source_row"].to_pylist() == list(range(10_000))
+    assert (result.outcome.state, result.outcome.records) == ("ingested", 10_000)
 
 
 def test_a_field_of_another_case_is_another_field() -> None:

@@ -8,10 +8,11 @@ import json
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ctanalytics.records import digest as form
+from tests.lake.decoding import json_values
 
 # AWS CloudTrail User Guide, "CloudTrail digest file structure", shortened signature.
 PUBLISHED = b"""{
@@ -147,6 +148,29 @@ def test_bytes_that_are_no_key_are_a_value_error(der: bytes) -> None:
 def test_bytes_that_are_no_digest_are_a_value_error(content: bytes) -> None:
     with pytest.raises(ValueError):
         form.parse(content)
+
+
+@given(
+    name=st.sampled_from(list(json.loads(PUBLISHED))),
+    value=json_values,
+    within=st.booleans(),
+)
+@example(name="logFiles", value=[{}], within=False)
+@example(name="previousDigestSignature", value="\ud800", within=False)
+@settings(max_examples=50)
+def test_a_digest_with_any_value_is_read_as_it_is_or_refused(
+    name: str, value: object, within: bool
+) -> None:
+    fields = json.loads(PUBLISHED)
+    (fields["logFiles"][0] if within else fields)[name] = value
+    written = json.dumps(fields).encode()
+    try:
+        found = form.parse(written)
+    except ValueError as error:
+        assert str(error)
+        return
+    assert form.parse(form.build(found)) == found
+    assert form.signing_string(found, written)
 
 
 @pytest.mark.parametrize(

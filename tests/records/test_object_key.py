@@ -122,6 +122,38 @@ def test_a_digest_key_says_what_it_was_built_from(
     )
 
 
+@given(
+    account_id=accounts,
+    aws_region=regions,
+    channel=st.sampled_from(["ConfigHistory", "ConfigSnapshot"]),
+    name=st.from_regex(r"[A-Za-z0-9:-]{1,40}", fullmatch=True),
+    start=moments,
+    hours=st.none() | st.integers(1, 24),
+    prefix=prefixes,
+)
+def test_a_config_key_of_any_parts_says_what_it_was_built_from(
+    account_id: str,
+    aws_region: str,
+    channel: str,
+    name: str,
+    start: dt.datetime,
+    hours: int | None,
+    prefix: str,
+) -> None:
+    end = start + dt.timedelta(hours=hours) if hours else None
+    key = object_key.config_key(
+        account_id=account_id,
+        aws_region=aws_region,
+        channel=channel,
+        name=name,
+        start=start,
+        end=end,
+        prefix=prefix,
+    )
+    day = (end or start).date()
+    assert parse(key) == ObjectKey("config", None, account_id, aws_region, day)
+
+
 @given(anything)
 def test_no_text_is_refused(key: str) -> None:
     assert isinstance(parse(key), ObjectKey)
