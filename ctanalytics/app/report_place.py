@@ -44,6 +44,12 @@ class FolderPlace:
             for name, text in forms.items():
                 with whole.replacing(self.folder / name) as file:
                     file.write(text.encode())
+        except (FileExistsError, NotADirectoryError) as error:
+            raise ReportError(
+                "this is a file, or lies below one, and a report is a folder of files",
+                where=str(self.folder),
+                mend="name a folder with --output",
+            ) from error
         except OSError as error:
             raise ReportError(
                 f"the report can't be written: {error.strerror or error}",

@@ -51,7 +51,7 @@ def connect(
     wanted = [dialect for dialect, is_wanted in asked.items() if is_wanted]
     if len(wanted) + (output is not None) != 1:
         raise UsageError(
-            "one thing is to be written, not none and not several",
+            "it is not clear what to write",
             where="OUTPUT",
             mend="name a file such as lake.duckdb, or one of "
             + ", ".join(f"--{dialect}" for dialect in asked),

@@ -13,6 +13,8 @@ from ctanalytics.cli.executor import ExecutorFlag, MasterFlag, flags
 from ctanalytics.cli.times import duration, moment
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ctanalytics.app.ingest import IngestResult
     from ctanalytics.app.ingest_estimate import Estimate
     from ctanalytics.settings import Settings
@@ -124,7 +126,8 @@ def ingest(
         raise UsageError(
             "no source is named",
             where="SOURCE",
-            mend="name a folder, a file, s3://bucket/prefix or lookup-events",
+            mend="name a folder, a file, s3://bucket/prefix or lookup-events; or list them under "
+            "`sources` in ctanalytics.toml",
         )
     span = {"since": moment(since, "--since"), "until": moment(until, "--until")}
     narrowed: dict[str, Any] = {**span, "accounts": account or (), "regions": region or ()}
@@ -289,11 +292,19 @@ def _print(result: IngestResult) -> None:
         console.table(
             ("object", "record", "reason", "detail"),
             [
-                (f"{row['bucket']}/{row['key']}", row["record"], row["reason"], row["detail"])
+                (_place(row), row["record"], row["reason"], row["detail"])
                 for row in result.set_aside
             ],
             title="set aside",
         )
+
+
+def _place(row: Mapping[str, Any]) -> str:
+    """Where an object lies, as one would name it to open it."""
+    bucket, key = row["bucket"], row["key"]
+    if bucket in (None, "file"):
+        return str(key)
+    return f"{bucket}/{key}" if bucket in ("sqs", "lookup-events") else f"s3://{bucket}/{key}"
 
 
 def _print_estimate(result: IngestResult, estimate: Estimate) -> None:

@@ -40,7 +40,7 @@ def require_read(connection: duckdb.DuckDBPyConnection, text: str) -> None:
         if not tree.get("error", True) and _node_types(tree) <= _READS:
             return
     raise QueryError(
-        f"a {kind.name} statement that does more than read: the lake is read-only here",
+        f"a {kind.name} statement does more than read, and the lake is read-only here",
         where=untrusted.one_line(text),
         mend="use SELECT; write results with --output, see a plan with --explain",
     )

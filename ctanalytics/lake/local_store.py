@@ -174,6 +174,12 @@ def _local_errors(uri: str) -> Iterator[None]:
             where=str(error.filename or uri),
             mend="a lake belongs to one user; run as that user, or give it to this one",
         ) from error
+    except NotADirectoryError as error:
+        raise LakeError(
+            "this place is a file, or lies below one, and a lake is a folder",
+            where=uri,
+            mend="name a folder with --lake",
+        ) from error
     except OSError as error:
         raise LakeError(
             f"the lake's files can't be read or written: {error.strerror}",

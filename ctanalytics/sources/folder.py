@@ -223,6 +223,8 @@ def _denied(where: str, error: OSError) -> SourceDenied:
 
 def _near(path: Path) -> str:
     """Name what exists beside a path that doesn't, or beside an empty folder."""
+    if path.parts[:1] == ("s3:",):
+        return "write s3://bucket/prefix, with two slashes"
     parent = path.absolute().parent
     while not parent.is_dir() and parent != parent.parent:
         parent = parent.parent

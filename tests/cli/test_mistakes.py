@@ -60,8 +60,9 @@ def server(shared_server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
 
 
 LOCAL = [
-    pytest.param("ingest", 2, ["no source is named"], id="no-source"),
+    pytest.param("ingest", 2, ["no source is named", "`sources` in"], id="no-source"),
     pytest.param("ingest nowhere", 1, ["no such folder", "check the path"], id="no-folder"),
+    pytest.param("ingest s3:/trail-logs", 1, ["with two slashes"], id="one-slash"),
     pytest.param("ingest empty", 1, ["no file in this folder"], id="empty-folder"),
     pytest.param(
         "ingest s3://trail-logs", 1, ["no AWS credentials", "aws sso login"], id="no-credentials"
@@ -72,6 +73,9 @@ LOCAL = [
     pytest.param(
         "query 'select 1' --lake none", 1, ["no lake here", "ctanalytics ingest"], id="no-lake"
     ),
+    pytest.param(
+        "query 'select 1' --lake logs.json", 1, ["a lake is a folder"], id="lake-is-a-file"
+    ),
     pytest.param("query 'select princpal from users'", 1, ['"principal"', "views"], id="column"),
     pytest.param("query 'select * from userss'", 1, ['Did you mean "users"'], id="table"),
     pytest.param("query 'drop table users'", 1, ["read-only", "use SELECT"], id="writing-sql"),
@@ -80,13 +84,18 @@ LOCAL = [
     pytest.param(
         "detect --since 2026-11-02 --until 2026-11-01", 2, ["is empty", "before"], id="empty-span"
     ),
+    pytest.param(
+        "lake expire --older-than 400x --lake lake", 2, ["write 400d"], id="neither-age-nor-date"
+    ),
     pytest.param("emit --to sns:alerts", 2, ["no ARN", "aws sns list-topics"], id="no-arn"),
     pytest.param("emit --to slack", 2, ["no target", "webhook:URL"], id="target"),
     pytest.param("explain zzzz", 2, ["no anomaly", "anomaly_id"], id="anomaly"),
     pytest.param("show nope", 1, ["no event nope"], id="event"),
     pytest.param("validate empty", 1, ["neither digests nor log files"], id="nothing-to-validate"),
     pytest.param("rules run none --lake lake", 1, ["packaged ones"], id="no-rules"),
-    pytest.param("report --output logs.json", 1, ["--output"], id="output-is-a-file"),
+    pytest.param(
+        "report --output logs.json", 1, ["a file", "name a folder"], id="output-is-a-file"
+    ),
     pytest.param("query 'select 1' --config typo.toml", 2, ["detect.budget"], id="setting"),
     pytest.param("query 'select 1' --config kind.toml", 2, ["Expected `float`"], id="type"),
     pytest.param("query 'select 1' --config broken.toml", 2, ["line 1"], id="no-toml"),

@@ -77,11 +77,19 @@ def _first_day(text: str) -> dt.date:
     import datetime as dt
 
     from ctanalytics.cli.times import day, duration
+    from ctanalytics.errors import UsageError
 
-    if text[:-1].isdigit():
-        seconds = duration(text, "--older-than") or 0.0
-        return (dt.datetime.now(dt.UTC) - dt.timedelta(seconds=seconds)).date()
-    return day(text, "--older-than")[0].date()
+    try:
+        if text[:-1].isdigit():
+            seconds = duration(text, "--older-than") or 0.0
+            return (dt.datetime.now(dt.UTC) - dt.timedelta(seconds=seconds)).date()
+        return day(text, "--older-than")[0].date()
+    except UsageError as error:
+        raise UsageError(
+            f"{text!r} is neither an age nor a date",
+            where="--older-than",
+            mend="write 400d, or the first date that stays: 2026-11-24",
+        ) from error
 
 
 def _ask(would: ExpireResult) -> None:
