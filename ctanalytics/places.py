@@ -136,7 +136,7 @@ def aws_ranges(file: str) -> AwsRanges:
             key = int(network.network_address) >> (network.max_prefixlen - network.prefixlen)
             known = regions.setdefault((network.version, network.prefixlen), {})
             known.setdefault(key, one.region)
-    except (OSError, ValueError) as error:  # msgspec's errors are ValueErrors
+    except (OSError, ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
         raise SettingsError(
             f"the list of AWS's ranges can't be read: {error}",
             where=f"geoip.aws_ranges = {file}",

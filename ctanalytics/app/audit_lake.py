@@ -75,8 +75,10 @@ def _class(row: Mapping[str, Any]) -> SeenClass:
 def _call(row: Mapping[str, Any]) -> Tampering:
     try:
         request = json.loads(row["request"] or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         request = {}
+    if not isinstance(request, dict):
+        request = {}  # of a log anybody's call may hold anything
     target = request.get("name") or request.get("trailName") or request.get("eventDataStore")
     return Tampering(
         event_time=row["event_time"],

@@ -32,7 +32,7 @@ def weakens(event_name: str, request: str | None) -> bool:
         return True
     try:
         found = json.loads(request or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return True
     if not isinstance(found, Mapping):
         return True

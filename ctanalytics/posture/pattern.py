@@ -156,7 +156,7 @@ def rule_matches(pattern: object, event: Event) -> bool:
     if isinstance(pattern, str):
         try:
             pattern = json.loads(pattern)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Unreadable(str(error)) from error
     if not isinstance(pattern, Mapping):
         raise Unreadable("it is no object")

@@ -118,7 +118,7 @@ def statements(document: object) -> tuple[Statement, ...]:
     if isinstance(document, str):
         try:
             document = json.loads(document)
-        except ValueError:
+        except (ValueError, RecursionError):
             return ()
     if not isinstance(document, Mapping):
         return ()

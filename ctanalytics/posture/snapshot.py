@@ -128,7 +128,7 @@ class Snapshot:
                 closed_regions=tuple(found["closed_regions"]),
                 reads={read.ask.key: read for read in reads},
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UsageError(
                 f"this is no snapshot that can be read: {error}",
                 where=str(path),

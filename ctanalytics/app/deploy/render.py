@@ -113,7 +113,7 @@ def read_outputs(path: Path) -> dict[str, str]:
             for stack in stacks
             for each in stack.get("Outputs", [])
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(
             f"no outputs of a stack can be read: {type(error).__name__}",
             where=str(path),

@@ -128,7 +128,7 @@ def _pretty(text: str) -> str:
     """JSON with line breaks; what is no JSON stays as it is."""
     try:
         return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
