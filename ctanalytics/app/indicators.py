@@ -86,11 +86,20 @@ def read(path: Path) -> list[Indicator]:
         raise UsageError(
             f"the list can't be read: {error}", where=str(path), mend="name a UTF-8 text file"
         ) from error
-    header = [cell.strip().lower() for cell in next(csv.reader(lines[:1]), [])]
+    header = [cell.strip().lower() for cell in next(_cells(lines[:1], path), [])]
     if "value" in header:
         return list(_of_table(lines, header, path))
     texts = (line.strip() for line in lines)
     return [_of_line(text) for text in texts if text and not text.startswith("#")]
+
+
+def _cells(lines: list[str], path: Path) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader(lines)
+    except csv.Error as error:
+        raise UsageError(
+            f"the list can't be read: {error}", where=str(path), mend="one indicator a line"
+        ) from error
 
 
 def _of_line(text: str) -> Indicator:
@@ -107,7 +116,7 @@ def _of_line(text: str) -> Indicator:
 
 def _of_table(lines: list[str], header: list[str], path: Path) -> Iterator[Indicator]:
     faults = []
-    for number, cells in enumerate(csv.reader(lines[1:]), 2):
+    for number, cells in enumerate(_cells(lines[1:], path), 2):
         row = dict(zip(header, (cell.strip() for cell in cells), strict=False))
         text = row.get("value", "")
         if not text:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ctanalytics.app import indicators
@@ -53,6 +53,30 @@ def hits(lake: Lake, tmp_path: Path, text: str) -> dict[tuple[str, str], list[st
         (row["indicator"], row["kind"]): row["event_ids"]
         for row in hunt(list_, lake).hits.to_pylist()
     }
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("iocs") / "iocs"
+
+
+WORDS = st.sampled_from(
+    ["value", "type", "note", ",", "\n", '"', "ip", "203.0.113.9", "*", "\0", "::"]
+)
+
+
+@settings(max_examples=50)
+@given(
+    st.binary(max_size=60) | st.lists(WORDS, max_size=20).map(lambda words: "".join(words).encode())
+)
+@example(b"x" * 200_000)
+@example(b"value,type\n" + b"x" * 200_000)
+def test_any_list_is_indicators_or_an_error_that_names_it(file: Path, data: bytes) -> None:
+    file.write_bytes(data)
+    try:
+        assert all(one.text for one in indicators.read(file))
+    except UsageError as error:
+        assert error.where == str(file)
 
 
 def test_each_kind_of_indicator_meets_its_events(lake: Lake, tmp_path: Path) -> None:
