@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.installed
 AWSCLI := build/awscli/bin/aws
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint golden bench bench-emit bench-ingest bench-ingest-long late-delivery bench-lake bench-detection bench-organization default-pools bench-behaviour bench-validate bench-paint bench-report bench-scale bench-scaleout agreement test-spark test-browser screenshots fuzz mutate supply-chain notebooks docs wheel clean
+.PHONY: help setup demo test lint golden bench bench-emit bench-ingest bench-ingest-long late-delivery bench-lake bench-detection bench-organization default-pools bench-behaviour bench-validate bench-paint bench-report bench-scale bench-scaleout agreement test-spark test-browser screenshots fuzz mutate supply-chain notebooks docs wheel first-ten-minutes clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -18,7 +18,7 @@ setup: $(STAMP) ## Make .venv with the ctanalytics command in it
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,notebooks,benchmarks]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
 demo: setup ## Ingest sample_logs, detect, report: leaves build/demo/report.html
@@ -38,6 +38,7 @@ golden: setup ## Rewrite the golden files; read the diff before you commit it
 	CTANALYTICS_TEST_GOLDEN=write $(BIN)/python -m pytest -n 2 -k golden
 
 bench: setup $(AWSCLI) ## Run every benchmark at its default size
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[benchmarks]'
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 # Peers that bring pandas along, which our users don't have and which slows our start.
@@ -47,9 +48,11 @@ $(PEERS)/.installed: constraints.txt
 	@touch $@
 
 bench-ingest: setup $(PEERS)/.installed ## Run the ingest benchmark alone: peers, shapes, steps, S3
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[benchmarks]'
 	$(BIN)/python benchmarks/ingest.py
 
 bench-ingest-long: setup $(PEERS)/.installed ## The same with 50,000 small files, and up to 10 M events (8 GB of disk)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[benchmarks]'
 	$(BIN)/python benchmarks/ingest.py --long
 
 $(AWSCLI):
@@ -126,6 +129,7 @@ chaos: setup ## Kill, starve and cross commands for 15 minutes (ARGS="--seed 7 -
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 notebooks: setup ## Run the notebooks from top to bottom
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[notebooks]'
 	$(BIN)/jupyter execute notebooks/*.ipynb
 
 docs: setup ## Rewrite the generated pages of docs/, and build the site into build/site/
@@ -135,6 +139,9 @@ docs: setup ## Rewrite the generated pages of docs/, and build the site into bui
 
 wheel: setup ## Build the wheel and try it in an empty environment
 	sh tests/wheel.sh $(BIN)/python
+
+first-ten-minutes: ## README and quick start in a fresh clone, without a network once it is set up; timed
+	sh tests/first_ten_minutes.sh
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

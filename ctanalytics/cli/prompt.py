@@ -49,6 +49,8 @@ class Prompt:
     _held: contextlib.ExitStack = field(
         default_factory=contextlib.ExitStack, init=False, repr=False
     )
+    faults: int = field(default=0, init=False)
+    """How many answers were an error."""
     _version: int = field(default=-1, init=False, repr=False)
 
     def answer(self, text: str) -> bool:
@@ -66,6 +68,7 @@ class Prompt:
             self._ask(text.rstrip("; \n\t"), None)
         except CtanalyticsError as error:
             console.fail(error)
+            self.faults += 1
             return True
         except KeyboardInterrupt:
             console.note("stopped")

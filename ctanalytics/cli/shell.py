@@ -45,7 +45,9 @@ def shell(
             prompt.timing = False
             for statement in statements(sys.stdin):
                 if not prompt.answer(statement):
-                    return
+                    break
+            if prompt.faults:
+                raise typer.Exit(1)
             return
         prompt.paged = sys.stdout.isatty()
         console.note("\\? for help, \\quit or Ctrl-D to leave")

@@ -1,4 +1,7 @@
-"""Every example of a --help page is run as it stands there, but for names that only its reader has."""
+"""Every example of a --help page is run as it stands there, but for names that only its reader has.
+
+So are the README, the quick start and the SQL of all pages.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ import ctanalytics
 from ctanalytics.cli.main import main
 from tests.aws_server import Server, aws_server
 from tests.cli.test_main import COMMANDS
+from tests.pages import blocks, commands
 from tests.sources.reports import report, row
 
 DONE = (0, 3)
@@ -56,6 +60,8 @@ FURTHER = {
     # A person is asked.
     "forget": ["--yes"],
 }
+ELSEWHERE = (["make"], ["pip"], ["ctanalytics", "simulate"])
+"""What needs a network, a clone or a minute; `make first-ten-minutes` runs it."""
 
 
 @dataclass(frozen=True)
@@ -207,3 +213,34 @@ def test_the_example_runs(
     said = capsys.readouterr()
     assert code in DONE, said.err
     assert "Traceback" not in said.err
+
+
+def test_the_first_pages_run_from_top_to_bottom(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Their translations have the same commands, as tests/test_docs.py sees to."""
+    (bench.folder / "logs").symlink_to("raw")
+    topic = bench.words["TOPIC_ARN"]
+    ran = []
+    for words in [*commands("docs/index.md"), *commands("README.md")]:
+        words = [word.removeprefix("./") for word in words]
+        if words in ran or any(words[: len(begin)] == begin for begin in ELSEWHERE):
+            continue
+        ran.append(words)
+        program, *flags = (
+            word.replace("arn:aws:sns:eu-west-1:111122223333:alerts", topic) for word in words
+        )
+        assert program == "ctanalytics"
+        code = main(flags)
+        said = capsys.readouterr()
+        assert code in DONE, f"{words}: {said.err}"
+        assert "Traceback" not in said.err
+    assert (bench.folder / "report" / "report.html").stat().st_size > 10_000
+
+
+def test_the_sql_of_all_pages_runs(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = ";\n".join(block.text.rstrip().rstrip(";") for block in blocks("sql"))
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    assert main(["shell", "--lake", "lake"]) == 0, capsys.readouterr().err

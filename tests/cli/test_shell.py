@@ -151,15 +151,17 @@ def test_a_pipe_is_read_statement_by_statement(lake: Lake, tmp_path: Path) -> No
             "--lake",
             lake.uri,
         ],
-        input="\\since 2026-03-02\nselect count(*) as n\nfrom events;\nselect 7 as seven",
+        input="\\since 2026-03-02\nselect count(*) as n\nfrom events;\nselect nope;\nselect 7 as seven",
         capture_output=True,
         text=True,
         cwd=tmp_path,
         timeout=120,
-        check=True,
+        check=False,
     )
     assert "2" in done.stdout
-    assert "seven" in done.stdout
+    assert "seven" in done.stdout, "a fault stops nothing"
+    assert "nope" in done.stderr
+    assert done.returncode == 1, "and is told at the end"
 
 
 def test_what_was_typed_is_kept_for_its_owner_alone(
