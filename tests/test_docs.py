@@ -119,3 +119,11 @@ def test_pictures_are_small_and_all_of_them_are_shown() -> None:
     pages = "".join(page.read_text("utf-8") for page in (ROOT / "docs").glob("*.md"))
     assert {name for name in pictures if f"]({name})" not in pages} == set()
     assert {name for name, file in pictures.items() if file.stat().st_size > 200_000} == set()
+
+
+def test_every_test_that_a_page_names_is_there() -> None:
+    """A claim of docs/security.md stands as long as its test does."""
+    named = re.findall(r"`([\w/]+\.py)::(\w+)`", (ROOT / "docs" / "security.md").read_text("utf-8"))
+    assert len(named) > 50
+    texts = {file: (ROOT / "tests" / file).read_text("utf-8") for file, _ in named}
+    assert [f"{file}::{name}" for file, name in named if f"\ndef {name}(" not in texts[file]] == []
