@@ -24,6 +24,7 @@ from ctanalytics.sigma.condition import (
 )
 from ctanalytics.sigma.correlating import UnknownRule, correlation
 from ctanalytics.sigma.documents import Document, documents, files, prepared
+from ctanalytics.sigma.policy import POLICY
 from ctanalytics.sigma.rule import Rule
 
 _KEY_OF_ERROR: Final = {
@@ -110,11 +111,12 @@ def _drafts(document: Document, placeholders: Placeholders) -> Iterator[_Draft]:
 
 
 def _parse(content: Mapping[str, Any]) -> Parsed:
+    found = dict(content)
     if "correlation" in content:
-        return SigmaCorrelationRule.from_dict(dict(content), collect_errors=True)
+        return SigmaCorrelationRule.from_dict(found, collect_errors=True, policy=POLICY)
     if "filter" in content:
-        return SigmaFilter.from_dict(dict(content), collect_errors=True)
-    return SigmaRule.from_dict(dict(content), collect_errors=True)
+        return SigmaFilter.from_dict(found, collect_errors=True, policy=POLICY)
+    return SigmaRule.from_dict(found, collect_errors=True, policy=POLICY)
 
 
 def _is_runnable(parsed: Parsed) -> bool:
@@ -187,7 +189,7 @@ def _line_of_item(document: Document, message: str) -> int | None:
         for one in part if isinstance(part, list) else [part]:
             for key, value in one.items() if isinstance(one, dict) else ():
                 try:
-                    SigmaDetectionItem.from_mapping(key, value)
+                    SigmaDetectionItem.from_mapping(key, value, policy=POLICY)
                 except _MALFORMED as error:
                     if error.args and str(error.args[0]) == message:
                         return document.line_of("detection", str(name), str(key))

@@ -99,6 +99,17 @@ def test_one_bad_file_costs_the_others_nothing(tmp_path: Path) -> None:
     assert [Path(rule.path).name for rule in rules] == [f"{number}.yml" for number in range(5)]
 
 
+@pytest.mark.parametrize("modifier", ["re", "re|i", "re|expand"])
+def test_no_pattern_gets_to_a_terminal_as_it_is(
+    modifier: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """RE2's own log writes what it can't read."""
+    evil = GOOD.replace("eventName: StopLogging", f'eventName|{modifier}: "\\e[2J("')
+    assert only(tmp_path, evil).status == "error"
+    assert only(tmp_path, evil.replace("condition: sel", "condition: 1 of (x")).status == "error"
+    assert capfd.readouterr() == ("", "")
+
+
 def is_told(rule: Rule, file: Path) -> None:
     """A rule says why it does not run, or runs as conditions that are one expression each."""
     assert rule.path == str(file)
