@@ -40,7 +40,8 @@ from ctanalytics.settings import Rules
 from ctanalytics.sigma.loading import load
 from ctanalytics.sigma.pack import packaged, placeholders
 from ctanalytics.sigma.rule import Rule
-from ctanalytics.sigma.running import EVENT, Span, only, run, statement
+from ctanalytics.sigma.running import only, run, statement
+from ctanalytics.sigma.span import EVENT, Span
 
 DAYS = 31
 PER_DAY = 6_500

@@ -11,7 +11,8 @@ from ctanalytics.reporting.investigation import Part, Query
 from ctanalytics.reporting.lanes import TACTICS, Lane, Mark
 from ctanalytics.sigma.pack import shown_path
 from ctanalytics.sigma.rule import Rule
-from ctanalytics.sigma.running import Span, run, statement
+from ctanalytics.sigma.running import run, statement
+from ctanalytics.sigma.span import Span
 
 if TYPE_CHECKING:
     from ctanalytics.app.investigate_parts import Asked

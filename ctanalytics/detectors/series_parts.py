@@ -20,7 +20,7 @@ from ctanalytics.detectors.confirmed import Confirmed
 from ctanalytics.detectors.expectation import Expecting
 from ctanalytics.detectors.series import Axis
 from ctanalytics.detectors.series_state import ALL, REACH_DAYS, Days
-from ctanalytics.detectors.spread import Spread, midnight, opened
+from ctanalytics.detectors.spread import Spread, heard, midnight, opened
 from ctanalytics.engines.executor import Part, Result
 from ctanalytics.lake import derived
 from ctanalytics.lake.derived import NOTHING, written
@@ -157,7 +157,7 @@ def peaks_part(part: Part) -> Result:
         files: manifests of series_peak.
     """
     store, kind, inputs = store_from(part["store"]), part["kind"], part["inputs"]
-    calendars, confirmed = _heard(msgspec.json.decode(store.read(part["told"])))
+    calendars, confirmed = _heard(heard(store, part["told"], dict[str, Any]))
     start = midnight(dt.date.fromisoformat(part["first"])) - REACH_DAYS * _DAY
     axis, until = Axis(start, REACH_DAYS + len(inputs)), dt.datetime.fromisoformat(part["until"])
     read = _Files(store, part["files"]).read

@@ -22,6 +22,8 @@ import pyarrow as pa
 
 from ctanalytics import settings, untrusted
 from ctanalytics.detectors.base import Context, DetectorResult, Window
+from ctanalytics.detectors.sigma_parts import SpreadScan
+from ctanalytics.detectors.spread import Spread
 from ctanalytics.detectors.wording import short_principal
 from ctanalytics.findings import ANOMALIES, anomaly_id, series_key
 from ctanalytics.sigma.condition import fields
@@ -29,7 +31,8 @@ from ctanalytics.sigma.exceptions import Kept, keep
 from ctanalytics.sigma.loading import load
 from ctanalytics.sigma.pack import is_named, placeholders, places, shown_path
 from ctanalytics.sigma.rule import Rule
-from ctanalytics.sigma.running import EVENT, WHO, Span, run
+from ctanalytics.sigma.running import run
+from ctanalytics.sigma.span import EVENT, WHO, Span
 from ctanalytics.sigma.translate import exact
 
 _SUCCEEDED: Final = {
@@ -61,7 +64,7 @@ def sigma(context: Context, window: Window) -> DetectorResult:
     opened = _opened(window.since, asked.group_hours)
     reach = max((rule.correlation.seconds for rule in rules if rule.correlation), default=0)
     span = Span(opened - dt.timedelta(seconds=reach), window.until)
-    found = run(context.engine, rules, span)
+    found = run(context.engine, rules, span, SpreadScan(Spread.of(context)))
     kept = keep(context.engine, found.hits, rules, asked.exceptions)
     context.engine.register("sigma_kept", kept.hits)
     groups = context.engine.run("sigma/groups", group_seconds=asked.group_hours * 3_600)

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ctanalytics.lake import layout, maintenance
@@ -194,6 +195,16 @@ class Derived:
     @property
     def _writes(self) -> Lake | None:
         return None if self.is_read_only else self.lake
+
+    def file_sizes(self, first: dt.date, last: dt.date) -> Mapping[str, int]:
+        """Return the bytes of each file of events of some dates, by its path in the table's folder."""
+        if self.lake is None:
+            return {}
+        actions = pa.table(self.lake.table("events").get_add_actions(flatten=True))
+        dates = actions[f"partition.{layout.PARTITION}"]
+        inside = pc.and_(pc.greater_equal(dates, first), pc.less_equal(dates, last))
+        chosen = actions.filter(inside)
+        return dict(zip(chosen["path"].to_pylist(), chosen["size_bytes"].to_pylist(), strict=True))
 
     def sizes(self) -> Mapping[dt.date, int]:
         """Return by date how many bytes its events take in their files."""

@@ -13,10 +13,6 @@ from ctanalytics.sigma.fields import field
 from ctanalytics.sigma.predicates import values
 from ctanalytics.sigma.rule import Combination, Correlation
 
-PARTS: Final = (
-    "create or replace temp table sigma_parts (correlation integer, rule integer, "
-    "seen_at timestamptz, ref varchar, keys varchar[], measured varchar)"
-)
 MATCHES: Final = (
     "create or replace temp table sigma_matches (correlation integer, match bigint, "
     "keys varchar[], started_at timestamptz, ended_at timestamptz, ref varchar)"
@@ -152,7 +148,8 @@ def _held(correlation: Correlation, window: str) -> str:
     if kind == "value_percentile":
         share = (50 if measure.percentile is None else measure.percentile) / 100
         return f"quantile_cont(number, {share!r}) over {window} {limit}"
-    return f"{_AGGREGATES[kind]} over {window} {limit}"
+    # Sums of fractions depend on their order in the last digits.
+    return f"round({_AGGREGATES[kind]} over {window}, 9) {limit}"
 
 
 def _combined(part: Combination, place_of: dict[str, int], window: str) -> str:

@@ -18,19 +18,39 @@ from ctanalytics.engines.executor import Part, Result
 from ctanalytics.lake import derived
 from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.layout import DERIVED
+from ctanalytics.settings import Geoip, Rules
+from tests import mmdb
 from tests.detectors.organization import DAYS, START, background, calls, minute
 
 DAY = dt.timedelta(days=1)
 END = START + dt.timedelta(days=DAYS)
-DETECTORS = ("call_rate", "isolation_forest", "novelty")
+DETECTORS = ("call_rate", "isolation_forest", "novelty", "sigma")
 """By these every function runs that works for a detector elsewhere."""
 _ROLE = "arn:aws:iam::111122223333:role/worker-{:02d}"
 _LAST = DAYS - 1
+_RULES = """
+title: Secret read
+name: secret_read
+logsource: {product: aws, service: cloudtrail}
+detection: {call: {eventSource: secretsmanager.amazonaws.com}, condition: call}
+---
+title: Job looked at
+name: job_looked_at
+logsource: {product: aws, service: cloudtrail}
+detection: {call: {eventName: DescribeJobs}, condition: call}
+---
+title: Secrets by whoever looks at jobs
+correlation:
+  type: temporal
+  rules: [secret_read, job_looked_at]
+  group-by: [principal_arn]
+  timespan: 60d
+"""
 
 
 def events() -> list[pa.Table]:
-    """Calls of a month and of twelve roles; on its last day a burst, refusals, and a role that reads
-    what it never read."""
+    """Calls of a month and of twelve roles; on its last day a burst, refusals, a role that reads
+    what it never read, and a user in two places."""
     random = np.random.default_rng(5)
     tables = background(series=6)
     for number in range(12):
@@ -50,7 +70,32 @@ def events() -> list[pa.Table]:
         secret = {"event_source": "secretsmanager.amazonaws.com", "read_only": True}
         spots = minute(_LAST, 3) + np.arange(8)
         tables.append(calls(spots, f"Get{number:02d}", aws_region="sa-east-1", **secret, **odd))
+    eve = {"principal_arn": "arn:aws:iam::111122223333:user/eve", "read_only": True}
+    tables.append(calls([minute(day, 23, 50) for day in range(DAYS - 1)], "ListTables", **eve))
+    # Before and after midnight.
+    away = minute(_LAST, 0, 15)
+    tables.append(calls([away], "GetItem", source_ip_address="192.0.2.7", **eve))
     return tables
+
+
+def places(folder: Path) -> Geoip:
+    """Files that tell where the addresses of these events are."""
+
+    def record(city: str, latitude: float, longitude: float) -> dict[str, Any]:
+        location = {"latitude": latitude, "longitude": longitude, "accuracy_radius": 50}
+        return {"city": {"names": {"en": city}}, "location": location}
+
+    known = {
+        "203.0.113.0/24": record("Berlin", 52.5, 13.4),
+        "192.0.2.0/24": record("Sydney", -33.9, 151.2),
+    }
+    return Geoip(city=str(mmdb.write(folder / "city.mmdb", known)))
+
+
+def rules(folder: Path) -> Rules:
+    """Settings by which rules look at all of these events."""
+    (folder / "rules.yml").write_text(_RULES, "utf-8")
+    return Rules(packaged=False, directories=[str(folder)])
 
 
 def filled(place: Path) -> Lake:
@@ -83,6 +128,18 @@ def uncommitted(lake: Lake) -> list[str]:
         if path.endswith(".parquet") and "/_delta_log/" not in path
     }
     return sorted(there - known)
+
+
+class AsJson:
+    """An executor that keeps nothing but JSON, and works on the last part first."""
+
+    def __init__(self) -> None:
+        self.parts: list[Part] = []
+
+    def map(self, function: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
+        for part in reversed(list(parts)):
+            self.parts.append(part)
+            yield json.loads(json.dumps(function(json.loads(json.dumps(part)))))
 
 
 class FreshProcess:

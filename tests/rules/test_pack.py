@@ -14,7 +14,8 @@ from ctanalytics.settings import Rules
 from ctanalytics.sigma.loading import load
 from ctanalytics.sigma.pack import packaged, placeholders
 from ctanalytics.sigma.rule import Rule
-from ctanalytics.sigma.running import Span, run
+from ctanalytics.sigma.running import run
+from ctanalytics.sigma.span import Span
 from ctanalytics.sigma.trial import engine_over
 from tests import logs
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from ctanalytics.sigma.loading import load
-from ctanalytics.sigma.running import Span, run
+from ctanalytics.sigma.running import run
+from ctanalytics.sigma.span import Span
 from ctanalytics.sigma.trial import engine_over
 from tests import logs
 

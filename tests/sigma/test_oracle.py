@@ -16,7 +16,8 @@ from ctanalytics.engines.duckdb import Engine
 from ctanalytics.sigma.documents import prepared
 from ctanalytics.sigma.loading import load
 from ctanalytics.sigma.rule import Rule
-from ctanalytics.sigma.running import Span, run, statement
+from ctanalytics.sigma.running import run, statement
+from ctanalytics.sigma.span import Span
 from ctanalytics.sigma.trial import engine_over
 from tests.sigma import oracle, records
 

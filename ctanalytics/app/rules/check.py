@@ -13,7 +13,8 @@ from ctanalytics.sigma.condition import Placeholders
 from ctanalytics.sigma.loading import load
 from ctanalytics.sigma.pack import placeholders, places
 from ctanalytics.sigma.rule import Rule
-from ctanalytics.sigma.running import Span, only, run
+from ctanalytics.sigma.running import only, run
+from ctanalytics.sigma.span import Span
 from ctanalytics.sigma.trial import engine_over, trial_name
 
 _MATCH, _MISS = "match", "near_miss"

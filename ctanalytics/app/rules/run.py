@@ -15,8 +15,9 @@ from ctanalytics.settings import Settings
 from ctanalytics.sigma.loading import load
 from ctanalytics.sigma.pack import placeholders, places
 from ctanalytics.sigma.rule import Rule, Status
-from ctanalytics.sigma.running import Found, Span
+from ctanalytics.sigma.running import Found
 from ctanalytics.sigma.running import run as run_rules
+from ctanalytics.sigma.span import Span
 
 FIRST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 LAST = dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
