@@ -14,6 +14,7 @@ from ctanalytics.detectors.wording import minutes_text
 from ctanalytics.engines.duckdb import Engine
 
 _IDS: Final = 100
+_EVENTS: Final = "select *\nfrom events\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def events_sql(principal_arn: str | None, principal_key: str, spans: Sequence[Sp
         ]
         lines.append(f"({' or '.join(each)})")
     where = "\n  and ".join(lines)
-    return f"select *\nfrom events\nwhere {where}\norder by event_time, event_id"
+    return f"{_EVENTS}where {where}\norder by event_time, event_id"
 
 
 def _between(start: dt.datetime, end: dt.datetime) -> str:
@@ -79,11 +80,16 @@ def _between(start: dt.datetime, end: dt.datetime) -> str:
     )
 
 
+def _told(sql: str) -> str:
+    """The same statement over what `behaviour_told.gather` has read."""
+    return "select *\nfrom told_events\n" + sql.removeprefix(_EVENTS)
+
+
 def place(engine: Engine, sql: str) -> str:
-    """Say in how long and from where the events of a statement came."""
+    """Say in how long and from where the events of a statement of `events_sql` came."""
     found = engine.sql(
         "select min(event_time) as first, max(event_time) as last, count(*) as events, "
-        f"count(distinct source_ip_address) as addresses, min(source_ip_address) as address from ({sql})"
+        f"count(distinct source_ip_address) as addresses, min(source_ip_address) as address from ({_told(sql)})"
     ).to_pylist()[0]
     text = ""
     if found["events"] > 1:
@@ -97,16 +103,16 @@ def place(engine: Engine, sql: str) -> str:
 
 
 def read(engine: Engine, sql: str) -> Behind:
-    """Read what a statement over `events` lists, which is at least one event."""
+    """Read what a statement of `events_sql` lists, which is at least one event."""
     groups = engine.sql(
         "select account_id, aws_region, event_source, event_name, error_code, is_error, "
         "coalesce(not read_only, false) as is_write, count(*) as events, "
         "min(event_time) as first, max(event_time) as last "
-        f"from ({sql}) group by account_id, aws_region, event_source, event_name, error_code, is_error, "
+        f"from ({_told(sql)}) group by account_id, aws_region, event_source, event_name, error_code, is_error, "
         "coalesce(not read_only, false)"
     ).to_pylist()
     ids = engine.sql(
-        f"select event_id from ({sql}) where event_id is not null "
+        f"select event_id from ({_told(sql)}) where event_id is not null "
         f"order by event_time, event_id limit {_IDS}"
     )
     return Behind(

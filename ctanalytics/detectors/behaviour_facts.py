@@ -91,7 +91,10 @@ class Fact:
 def touched(
     engine: Engine, principal_key: str, history_key: str, start: dt.datetime, end: dt.datetime
 ) -> Touched:
-    """Read what a principal touched in a span, and what its past knows of it."""
+    """Tell what a principal touched in a span, and what its past knows of it.
+
+    It is among those of whom `behaviour_told.gather` has read.
+    """
     found = engine.run(
         "features/principal_day_values",
         principal_key=principal_key,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,14 +20,21 @@ from ctanalytics.detectors.base import Context
 from ctanalytics.detectors.spread import MARKS, Spread, midnight, opened
 from ctanalytics.engines.executor import Part, Result
 from ctanalytics.lake.store import store_from
-from ctanalytics.places import PLACES
-
-BY_DATE: Final = frozenset(
-    ("features/principal_days", "features/touched_days", "detectors/first_seen_slices")
-)
-"""Statements that give each date's rows from the events of that date, marks and addresses alone."""
 
 _PLACES: Final = "address_places"
+
+BY_DATE: Final[Mapping[str, Sequence[str]]] = {
+    "features/principal_days": (_PLACES,),
+    "features/touched_days": (_PLACES,),
+    "features/principal_slices": ("told_principals",),
+    "detectors/addresses": (),
+    "detectors/first_seen_slices": (_PLACES,),
+    "detectors/placed_calls": (_PLACES,),
+    "detectors/told_events": ("told_principals",),
+}
+"""Statements that give each date's rows from the events of that date, marks, and these tables that
+the driver has registered."""
+
 _DAY: Final = dt.timedelta(days=1)
 _INSTANT: Final = dt.timedelta(microseconds=1)
 
@@ -79,7 +86,7 @@ class ByDate:
         first, last = (since + shift).date(), (until - _INSTANT + shift).date()
         dates = [first + step * _DAY for step in range((last - first).days + 1)]
         parts = self.spread.parts(dates)
-        places = self._places() if parts else ""
+        registered = self._registered(BY_DATE[name]) if parts else {}
         for some in parts:
             begin = max(since, midnight(some[0]) - shift)
             end = min(until, midnight(some[-1]) + _DAY - shift)
@@ -92,18 +99,20 @@ class ByDate:
                     for key, value in (values | {"since": begin, "until": end}).items()
                     if isinstance(value, dt.datetime)
                 },
-                "places": places,
+                "registered": registered,
             }
 
-    def _places(self) -> str:
-        """Where workers find the places of addresses; empty where none is known."""
-        store, known = self.spread.store, self.spread.engine.sql(f"from {_PLACES}")
-        if store is None or not known.num_rows:
-            return ""
-        path = f"{self.spread.derived.scratch}places-{uuid.uuid4().hex[:12]}.parquet"
-        with store.create(path, durable=False) as file:
-            pq.write_table(known, file, compression="zstd")
-        return path
+    def _registered(self, names: Sequence[str]) -> dict[str, str]:
+        """Where workers find what the driver has registered, by name."""
+        store = self.spread.store
+        if store is None:
+            return {}
+        found = {}
+        for name in names:
+            found[name] = f"{self.spread.derived.scratch}{name}-{uuid.uuid4().hex[:12]}.parquet"
+            with store.create(found[name], durable=False) as file:
+                pq.write_table(self.spread.engine.sql(f"from {name}"), file, compression="zstd")
+        return found
 
 
 def rows_part(part: Part) -> Result:
@@ -111,19 +120,17 @@ def rows_part(part: Part) -> Result:
 
     Args:
         part: a session (see `spread`), statement, values, times (further values, as ISO text; since
-            and until cut the part), places (the file of `address_places`, or empty).
+            and until cut the part), registered (files of tables to register, by name).
 
     Returns:
         since (as the part has it), path (of the rows, in Parquet), rows (how many).
     """
     store = store_from(part["store"])
-    known = PLACES.empty_table()
-    if part["places"]:
-        with store.open_parquet(part["places"]) as file:
-            known = file.read()
     times = {name: dt.datetime.fromisoformat(text) for name, text in part["times"].items()}
     with opened(part) as engine:
-        engine.register(_PLACES, known)
+        for name, path in part["registered"].items():
+            with store.open_parquet(path) as file:
+                engine.register(name, file.read())
         rows = engine.run(part["statement"], **part["values"], **times)
     path = f"{part['scratch']}rows-{uuid.uuid4().hex[:12]}.parquet"
     with store.create(path, durable=False) as file:

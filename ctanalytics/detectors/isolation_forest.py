@@ -37,6 +37,7 @@ from ctanalytics.detectors.behaviour_surprise import (
     Verdicts,
     judge_by,
 )
+from ctanalytics.detectors.behaviour_told import Told, gather
 from ctanalytics.detectors.by_date import ByDate
 from ctanalytics.detectors.calibration import threshold
 from ctanalytics.detectors.severity import severity
@@ -94,6 +95,11 @@ class Flagged:
         """The row's own columns."""
         return self.rows.frame.rows.row(self.row, named=True)
 
+    def told(self) -> Told:
+        """Who it is about, and when."""
+        who = self.who
+        return Told(who["principal_key"], who["history_key"], self.start, self.end)
+
 
 def isolation_forest(context: Context, window: Window) -> DetectorResult:
     """Find principals that did on a day, or in a week, what neither they nor their peers do."""
@@ -117,6 +123,7 @@ def isolation_forest(context: Context, window: Window) -> DetectorResult:
     weeks = Rows(features.weeks(days.frame), 0)
     for day, one in _judged(context, window, weeks.frame, like=days.frame).items():
         flagged += _above_threshold(context, weeks, day, one, WEEK_SHARE, 1)
+    gather(ByDate.of(context), [one.told() for one in flagged])
     found = [_anomaly(context, window, episode) for episode in _episodes(flagged)]
     found = [row for row in found if row["ended_at"] is None or row["ended_at"] > window.since]
     found.sort(key=lambda row: (row["started_at"], row["series_key"]))

@@ -8,6 +8,7 @@ from typing import Any
 
 from ctanalytics import places
 from ctanalytics.detectors.base import Context
+from ctanalytics.detectors.by_date import ByDate
 
 Places = Mapping[str, Mapping[str, Any]]
 
@@ -21,7 +22,8 @@ def register(context: Context, since: dt.datetime, until: dt.datetime) -> Places
     files = context.geoip
     addresses: list[str | None] = []
     if files.city or files.asn or files.aws_ranges:
-        found = context.engine.run("detectors/addresses", since=since, until=until)
+        ByDate.of(context).keep("seen_addresses", "detectors/addresses", since=since, until=until)
+        found = context.engine.sql("select distinct source_ip_address from seen_addresses")
         addresses = found["source_ip_address"].to_pylist()
     known = places.places(addresses, files)
     context.engine.register("address_places", known)

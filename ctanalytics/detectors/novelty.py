@@ -20,10 +20,11 @@ from ctanalytics.detectors import novelty_scores as scores
 from ctanalytics.detectors import novelty_words as words
 from ctanalytics.detectors.base import Context, DetectorResult, Window
 from ctanalytics.detectors.behaviour_evidence import Span
+from ctanalytics.detectors.behaviour_told import Told, gather
 from ctanalytics.detectors.by_date import ByDate
 from ctanalytics.detectors.located import Places
 from ctanalytics.detectors.novelty_scores import FAR_DAYS, HISTORY_DAYS, Novelty
-from ctanalytics.detectors.novelty_travel import SCORE, Journey, journeys
+from ctanalytics.detectors.novelty_travel import SCORE, SLACK, Journey, journeys
 from ctanalytics.detectors.severity import severity
 from ctanalytics.findings import ANOMALIES, anomaly_id, series_key
 
@@ -44,12 +45,11 @@ def novelty(context: Context, window: Window) -> DetectorResult:
     first = window.since.astimezone(dt.UTC).date()
     since = facts.day_bounds(first - dt.timedelta(days=scores.POOL_DAYS + FAR_DAYS))[0]
     known = located.register(context, since, window.until)
-    found = scores.read(ByDate.of(context), first, window.until)
+    by_date = ByDate.of(context)
+    found = scores.read(by_date, first, window.until)
     settings = context.settings
-    rows = [
-        _first_seen(context, window, known, one)
-        for one in scores.judge(found, first, settings.budget, settings.share_novelty)
-    ]
+    firsts = list(scores.judge(found, first, settings.budget, settings.share_novelty))
+    travels: list[Journey] = []
     if context.geoip.city:
         news = frozenset(
             found.filter(pl.col("kind").is_in(["network", "country"]))
@@ -57,7 +57,12 @@ def novelty(context: Context, window: Window) -> DetectorResult:
             .iter_rows()
         )
         span = (facts.day_bounds(first)[0], window.until)
-        rows += [_travel(context, window, one) for one in journeys(context.engine, *span, news)]
+        travels = list(journeys(by_date, *span, news))
+    told = [Told(one.principal_key, one.history_key, *facts.day_bounds(one.day)) for one in firsts]
+    told += [Told(one.principal_key, one.principal_key, *_trip(one)) for one in travels]
+    gather(by_date, told)
+    rows = [_first_seen(context, window, known, one) for one in firsts]
+    rows += [_travel(context, window, one) for one in travels]
     rows = [row for row in rows if row["ended_at"] is None or row["ended_at"] > window.since]
     rows.sort(key=lambda row: (row["started_at"], row["kind"], row["series_key"]))
     return DetectorResult(pa.Table.from_pylist(rows, ANOMALIES), notes=_notes(found, first))
@@ -108,8 +113,7 @@ def _first_seen(context: Context, window: Window, known: Places, one: Novelty) -
 
 def _travel(context: Context, window: Window, one: Journey) -> dict[str, Any]:
     identity = (one.principal_arn, one.principal_key)
-    start, end = facts.day_bounds(one.day)
-    span = Span(start - dt.timedelta(days=1), end, one.condition or None)
+    span = Span(*_trip(one), one.condition or None)
     behind = evidence.read(context.engine, evidence.events_sql(*identity, [span]))
     name = facts.principal_name(*identity)
     person = (
@@ -124,6 +128,12 @@ def _travel(context: Context, window: Window, one: Journey) -> dict[str, Any]:
         "explanation": f"{name}{person} {one.text}; it had not come from one of them before.",
         "evidence": _evidence(behind),
     }
+
+
+def _trip(one: Journey) -> tuple[dt.datetime, dt.datetime]:
+    """When the calls of a journey can have been: it may begin on the day before."""
+    start, end = facts.day_bounds(one.day)
+    return start - SLACK, end
 
 
 def _row(

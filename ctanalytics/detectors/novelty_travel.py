@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ctanalytics import untrusted
+from ctanalytics.detectors.base import Statements
 from ctanalytics.detectors.behaviour_facts import one_of
 from ctanalytics.detectors.wording import minutes_text
-from ctanalytics.engines.duckdb import Engine
 
 LEAST_KM: Final = 500
 MOST_KM_PER_HOUR: Final = 1_000
@@ -37,19 +37,19 @@ class Journey:
 
 
 def journeys(
-    engine: Engine, since: dt.datetime, until: dt.datetime, news: Set[tuple[str, dt.date, str, str]]
+    engine: Statements,
+    since: dt.datetime,
+    until: dt.datetime,
+    news: Set[tuple[str, dt.date, str, str]],
 ) -> Iterator[Journey]:
     """Yield what is impossible in a span.
 
     Args:
         news: (principal_key, day, kind, value) of all first times.
     """
+    engine.keep("placed_calls", "detectors/placed_calls", since=since - SLACK, until=until)
     found = engine.run(
-        "detectors/travel",
-        since=since - SLACK,
-        until=until,
-        least_km=LEAST_KM,
-        most_km_per_hour=MOST_KM_PER_HOUR,
+        "detectors/travel", least_km=LEAST_KM, most_km_per_hour=MOST_KM_PER_HOUR
     ).to_pylist()
     days: dict[tuple[str, str, dt.date], list[dict[str, Any]]] = {}
     for pair in found:

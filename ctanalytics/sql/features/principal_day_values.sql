@@ -1,17 +1,18 @@
 -- What one principal touched in a span, and on how many of the days before it (or its like, of the
 -- same history_key) had touched the same.
 -- grain:  kind, value
--- reads:  principal_events
+-- reads:  principal_slices (temporary)
 -- units:  kind: api (event source:event name), region, network, address, agent, user_agent, hour;
 -- calls: of that span; own_days: principal-days before it with the value; is_write: of an
 -- api; part_of: event source of an api, network of an address,
 -- program of a user agent
--- params: principal_key, history_key, since, start, until (UTC, half-open; the span begins at start)
+-- params: principal_key, history_key, since, start, until (UTC, whole hours, half-open; the span begins
+-- at start)
 with slices as (
     select
         event_date,
-        event_time >= $start as is_inside,
-        event_time >= $start and principal_key = $principal_key as is_today,
+        hour_start >= $start as is_inside,
+        hour_start >= $start and principal_key = $principal_key as is_today,
         principal_key,
         event_source,
         event_name,
@@ -21,26 +22,12 @@ with slices as (
         agent,
         user_agent,
         event_hour,
-        bool_and(is_write) as is_write,
-        count(*) as calls
-    from principal_events
-    where event_date >= $since_date
-      and event_date <= $until_date
-      and event_time >= $since
-      and event_time < $until
+        is_write,
+        calls
+    from principal_slices
+    where hour_start >= $since
+      and hour_start < $until
       and history_key = $history_key
-    group by
-        event_date,
-        event_time >= $start,
-        principal_key,
-        event_source,
-        event_name,
-        aws_region,
-        network,
-        source_ip_address,
-        agent,
-        user_agent,
-        event_hour
 ),
 touched as (
     select
