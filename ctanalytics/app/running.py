@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 import time
@@ -31,6 +32,9 @@ def running(
         start: begins the SQL; called in the thread.
         timeout_seconds: the most that all of it may take, until the last batch; 0 for no limit.
 
+    Yields:
+        The rows. No two columns have one name.
+
     Raises:
         QueryError: what `start` or its batches raise, and when the time is up.
     """
@@ -43,13 +47,27 @@ def running(
         first = _next(box, engine, ends, timeout_seconds)
         if not isinstance(first, pa.Schema):
             raise QueryError("the query ended before it began", mend="run it again")
-        yield pa.RecordBatchReader.from_batches(first, _batches(box, engine, ends, timeout_seconds))
+        schema = _named_apart(first)
+        batches = _batches(box, engine, ends, timeout_seconds)
+        yield pa.RecordBatchReader.from_batches(
+            schema, (batch.rename_columns(schema.names) for batch in batches)
+        )
     finally:
         stopped.set()
         while worker.is_alive():
             # An interrupt that comes before the statement has begun is lost: say it again.
             engine.interrupt()
             worker.join(_GLANCE_SECONDS)
+
+
+def _named_apart(schema: pa.Schema) -> pa.Schema:
+    """Name columns apart that SQL gave one name, as DuckDB does: a, a_1. A row as a dict loses none."""
+    names: list[str] = []
+    for name in schema.names:
+        apart = (f"{name}_{number}" for number in itertools.count(1))
+        names.append(next(new for new in itertools.chain([name], apart) if new not in names))
+    fields = (field.with_name(name) for field, name in zip(schema, names, strict=True))
+    return pa.schema(fields, schema.metadata)
 
 
 def _work(

@@ -139,8 +139,13 @@ def table(
     *,
     title: str = "",
     width: int | None = None,
+    tall: bool = False,
 ) -> None:
-    """Write a table that fits the terminal, or a width; every cell is made harmless."""
+    """Write a table that fits the terminal, or a width; every cell is made harmless.
+
+    Args:
+        tall: write a block of lines for each row where so many columns would become too narrow to read.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -149,12 +154,36 @@ def table(
     if width is None and not sys.stdout.isatty():
         width = 200
     console = Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
+    names = [untrusted.one_line(name) for name in columns]
+    cells = [[_cell(value) for value in row] for row in rows]
+    if tall and cells and _least_width(names, cells) > console.width:
+        _blocks(names, cells)
+        return
     found = Table(title=Text(title) if title else None, title_justify="left", box=SIMPLE_HEAD)
-    for name in columns:
-        found.add_column(Text(untrusted.one_line(name)), overflow="fold")
-    for row in rows:
-        found.add_row(*(Text(_cell(value)) for value in row))
+    for name in names:
+        found.add_column(Text(name), overflow="fold")
+    for row in cells:
+        found.add_row(*(Text(cell) for cell in row))
     console.print(found)
+
+
+_READABLE = 16  # columns of a terminal: what is folded more narrowly is read letter by letter
+_BETWEEN = 3  # columns between two cells
+
+
+def _least_width(names: list[str], cells: list[list[str]]) -> int:
+    """The width below which a table can't be read."""
+    natural = (max(map(len, column)) for column in zip(names, *cells, strict=True))
+    return sum(min(one, _READABLE) + _BETWEEN for one in natural)
+
+
+def _blocks(names: list[str], cells: list[list[str]]) -> None:
+    widest = max(map(len, names))
+    for number, row in enumerate(cells, 1):
+        sys.stdout.write(f"\nrow {number:,}\n")
+        for name, cell in zip(names, row, strict=True):
+            sys.stdout.write(f"  {name:{widest}}  {cell}".rstrip() + "\n")
+    sys.stdout.write("\n")
 
 
 def _cell(value: Any) -> str:

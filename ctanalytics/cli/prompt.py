@@ -210,12 +210,12 @@ class Prompt:
     def _show(self, columns: Any, rows: Any) -> None:
         """Write a table, page by page when it is taller than the terminal."""
         if not self.paged:
-            console.table(columns, rows)
+            console.table(columns, rows, tall=True)
             return
         size = shutil.get_terminal_size()
         text = io.StringIO()
         with contextlib.redirect_stdout(text):
-            console.table(columns, rows, width=size.columns)
+            console.table(columns, rows, width=size.columns, tall=True)
         if text.getvalue().count("\n") < size.lines:
             console.raw(text.getvalue())
         else:

@@ -193,7 +193,8 @@ Write = Callable[[str], Any]
 def _table(batches: pa.RecordBatchReader, write: Write) -> None:
     table = batches.read_all()
     if write is console.raw:
-        console.table(table.column_names, [list(row.values()) for row in table.to_pylist()])
+        rows = [list(row.values()) for row in table.to_pylist()]
+        console.table(table.column_names, rows, tall=True)
         return
     _markdown_rows(table, write)
 
@@ -231,7 +232,7 @@ def _csv(batches: pa.RecordBatchReader, write: Write) -> None:
             return write(text)
 
     sink: Any = _Sink()
-    writer = csv.writer(sink)
+    writer = csv.writer(sink, lineterminator="\n")
     # A cell that starts like a formula would run in the spreadsheet of whoever opens it.
     writer.writerow([untrusted.spreadsheet(name) for name in batches.schema.names])
     for row in _rows(batches):

@@ -32,6 +32,12 @@ def test_all_rows_come_in_order(engine: Engine) -> None:
         assert batches.read_all()["i"].to_pylist() == list(range(300_000))
 
 
+def test_columns_of_one_name_are_named_apart(engine: Engine) -> None:
+    sql = "select 1 as a, 2 as a, 3 as a_1, 4 as a"
+    with running(engine, lambda: engine.stream(sql), 60) as batches:
+        assert batches.read_all().to_pylist() == [{"a": 1, "a_1": 2, "a_1_1": 3, "a_2": 4}]
+
+
 def test_the_time_limit_stops_a_query_that_gives_no_row(engine: Engine) -> None:
     began = time.monotonic()
     with (

@@ -42,8 +42,17 @@ def test_an_empty_result_is_an_empty_json_list(home: Path) -> None:
     assert json.loads(ask(home, "select 1 as a where false", "--json").out) == []
 
 
+def test_rows_whose_columns_do_not_fit_stand_one_below_the_other(home: Path) -> None:
+    out = ask(home, "select * from events order by event_id").out
+    assert "row 2\n" in out
+    assert sum(line.startswith("  event_id ") for line in out.splitlines()) == 2
+    assert "row 1" not in ask(home, SQL).out
+
+
 def test_csv_defuses_formulas(home: Path) -> None:
-    rows = list(csv.reader(io.StringIO(ask(home, SQL, "--format", "csv").out)))
+    out = ask(home, SQL, "--format", "csv").out
+    assert "\r" not in out, "lines of a pipe end as tail and cut expect"
+    rows = list(csv.reader(io.StringIO(out)))
     assert rows[0] == ["event_id", "user_agent"]
     assert "'=cmd|' /C calc'!A0" in [row[1] for row in rows]
 
