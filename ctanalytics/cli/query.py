@@ -254,21 +254,18 @@ def _markdown(batches: pa.RecordBatchReader, write: Write) -> None:
 
 def _markdown_rows(table: pa.Table, write: Write) -> None:
     from ctanalytics import untrusted
+    from ctanalytics.reporting import markdown
 
     def line(cells: list[str]) -> str:
         return "| " + " | ".join(cells) + " |\n"
 
     def cell(value: Any) -> str:
-        text = (
-            ""
-            if value is None
-            else untrusted.one_line(console.plain(value) if not isinstance(value, str) else value)
-        )
-        return (
-            text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "\\`")
-        )
+        if value is None or isinstance(value, int | float | bool):
+            return "" if value is None else str(value)
+        text = value if isinstance(value, str) else str(console.plain(value))
+        return markdown.code(untrusted.one_line(text))  # no link, image or markup of a log
 
-    write(line([cell(name) for name in table.column_names]))
+    write(line([markdown.text(name) for name in table.column_names]))
     write(line(["---"] * table.num_columns))
     for row in table.to_pylist():
         write(line([cell(value) for value in row.values()]))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from markdown_it import MarkdownIt
 
 from tests.cli.runner import Ran, run, run_afresh
 from tests.cli.test_ingest import record, write
@@ -63,10 +64,23 @@ def test_parquet_goes_to_a_file_only(home: Path) -> None:
     assert pq.read_table(home / "o.parquet").num_rows == 2
 
 
-def test_markdown_escapes_the_column_mark(home: Path) -> None:
-    out = ask(home, SQL, "--format", "markdown").out
+EVIL = "a|b <img src=x onerror=alert(1)> ![t](https://evil.example/x.png) [c](//evil.example) `**"
+
+
+def test_markdown_holds_no_link_image_or_markup_of_a_log(home: Path) -> None:
+    sql = "select '{}' as \"count(*)|x\", 7 as n, [1.5] as l, null as e, '' as t"
+    out = ask(home, sql.format(EVIL), "--format", "markdown").out
     assert "\\|" in out
-    assert out.count("\n") == 4
+    assert out.count("\n") == 3
+    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(out)
+    kinds = [token.type for token in tokens]
+    assert (kinds.count("th_open"), kinds.count("td_open")) == (5, 5)
+    inner = [child for token in tokens for child in token.children or ()]
+    assert {child.type for child in inner} <= {"text", "code_inline", "text_special"}
+    assert EVIL in "".join(child.content for child in inner)
+    ordinary = ask(home, SQL, "--format", "markdown").out
+    assert "| `2` | " in ordinary
+    assert ordinary.count("\n") == 4
 
 
 def test_a_file_of_sql_is_run(home: Path) -> None:
