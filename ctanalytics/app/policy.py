@@ -64,14 +64,13 @@ def build_policy(
     replayed: Path | None = None,
     wildcards: bool = False,
     settings: Settings | None = None,
-    now: dt.datetime | None = None,
 ) -> PolicyResult:
     """Return the IAM policy that a principal's history needs, with the evidence.
 
     Args:
         principal: ARN of a user, role or session, or the name at the end of the ARN.
         since: else 90 days before `until`.
-        until: else now.
+        until: else the end of the newest event's day.
         compare: file of a policy whose unused actions are wanted.
         replayed: file of a policy under which the past calls are judged.
         wildcards: many ARNs of one folder become a pattern.
@@ -83,7 +82,7 @@ def build_policy(
     policies = {path: document.read(path) for path in (compare, replayed) if path}
     settings = settings or Settings()
     here = lake if isinstance(lake, Lake) else Lake.open(lake, settings.lake_aws)
-    until = until or now or dt.datetime.now(dt.UTC)
+    until = until or _end(here)
     since = since or until - dt.timedelta(days=DAYS)
     span = {"since": since, "until": until}
     with here.engine(since=since, until=until) as engine:
@@ -107,6 +106,14 @@ def build_policy(
         tuple(replay.replay(policies[replayed], requests, principal_arn=arn)) if replayed else None,
         tuple(_notes(history, statements, frozenset(sources), wildcards=wildcards)),
     )
+
+
+def _end(here: Lake) -> dt.datetime:
+    """The end of the last day that the lake has events of."""
+    with here.engine() as engine:
+        (dates,) = engine.run("investigate/dates").to_pylist()
+    last = dates["last_date"] or dt.datetime.now(dt.UTC).date()
+    return dt.datetime.combine(last, dt.time(), dt.UTC) + dt.timedelta(days=1)
 
 
 def data(found: PolicyResult) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from ctanalytics.cli import completion, console
 from ctanalytics.cli.executor import ExecutorFlag, MasterFlag, flags
 from ctanalytics.cli.times import moment
 
+_ID = 12  # first characters of an id that a table shows; enough to name it
+
 
 def detect(
     lake: Annotated[
@@ -58,6 +60,7 @@ def detect(
         console.emit_json([_nested(row) for row in rows])
     elif rows:
         _print(rows)
+        console.note("`ctanalytics explain ANOMALY` shows the events behind one, and why it is one")
     for note in result.notes:
         console.note(note)
     console.note(
@@ -79,7 +82,7 @@ def _nested(row: dict[str, Any]) -> dict[str, Any]:
 
 def _print(rows: list[dict[str, Any]]) -> None:
     console.table(
-        ("severity", "when (UTC)", "detector", "account", "region", "title"),
+        ("severity", "when (UTC)", "detector", "account", "region", "anomaly", "title"),
         [
             (
                 row["severity"],
@@ -87,6 +90,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
                 row["detector"],
                 row["account_id"],
                 row["aws_region"],
+                row["anomaly_id"][:_ID],
                 row["title"],
             )
             for row in rows

@@ -87,7 +87,10 @@ def written(folder: Path, *statements: dict[str, Any]) -> Path:
 
 
 def test_each_action_stands_with_its_resources_and_its_evidence(lake: Path) -> None:
-    found = build_policy(ROLE, lake, until=UNTIL)
+    found = build_policy(ROLE, lake)
+    assert found.until == dt.datetime.combine(
+        START.date() + dt.timedelta(days=1), dt.time(), dt.UTC
+    ), "logs of long ago are judged to their end"
     by_action = {use.action: (each, use) for each in found.statements for use in each.uses}
     assert by_action.keys() == {
         "s3:GetBucketPolicy",

@@ -47,6 +47,8 @@ def test_incidents_are_built_listed_and_shown_and_nights_tell_json(
     assert shown.code == 0 and "\x1b" not in shown.out
     for part in ("HIGH  Surge", "Who: ", "impact", "Next:", "ctanalytics show "):
         assert part in shown.out
+    (step,) = (line for line in shown.out.splitlines() if "ctanalytics show " in line)
+    assert step.split()[-2:] == list(place), "the lake that was asked is named"
     whole = json.loads(run("incidents", "show", one["incident_id"], *place, "--json").out)
     assert whole["anomalies"][0]["evidence"]["events"] == 2
     assert run("incidents", "show", "0000", *place).code == 2

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ctanalytics import untrusted
 from ctanalytics.cli import console
 from ctanalytics.cli.incidents.list import when
 
@@ -50,10 +51,16 @@ def show(
             for row in found.anomalies
         ],
     )
-    console.out("Next:")
-    for step in found.incident["next_steps"]:
-        console.out(f"  {step}")
+    _next_steps(found.incident["next_steps"], lake)
     _told(found)
+
+
+def _next_steps(steps: list[str], lake: str | None) -> None:
+    """Advice, and commands to copy, which ask the lake that was asked here."""
+    place = f" --lake {untrusted.shell_word(lake)}" if lake else ""
+    console.out("Next:")
+    for step in steps:
+        console.out(f"  {step}{place if step.startswith('ctanalytics ') else ''}")
 
 
 def _head(found: ShownIncident) -> None:
