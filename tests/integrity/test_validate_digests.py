@@ -12,8 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctanalytics.app.validate import validate
+from ctanalytics.integrity import log_file, signature
+from ctanalytics.integrity.keys import KeyFiles
 from tests.integrity.checking import check, hours, spans
 from tests.integrity.trail import Trail, public_keys
+
+NO_KEYS = KeyFiles((), "nowhere")
 
 
 @given(place=st.integers(0, 10_000), bit=st.integers(0, 7))
@@ -29,6 +33,17 @@ def test_no_flipped_bit_of_a_digest_goes_unseen(
     result, verdicts = check(trail, tmp_path_factory.mktemp("copy"))
     assert verdicts[trail.digests[1]] in ("modified", "bad signature", "moved", "unknown key")
     assert spans(result) == [hours(1, 2)]
+
+
+def test_a_bomb_is_neither_a_digest_nor_a_log_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signature, "MAX_DIGEST_BYTES", 10_000)
+    monkeypatch.setattr(log_file, "MAX_BYTES", 10_000)
+    bomb = gzip.compress(b"[" * 50_000_000, 1)
+    judged = signature.judge(bomb, {}, keys=NO_KEYS, place=(None, None))
+    assert (judged.verdict, judged.trusted) == ("unreadable", False)
+    assert log_file.content_of(bomb).verdict == "unreadable"
+    deep = gzip.compress(b"[" * 9_000)
+    assert signature.judge(deep, {}, keys=NO_KEYS, place=(None, None)).verdict == "modified"
 
 
 def test_an_altered_digest_does_not_vouch_for_its_log_files(tmp_path: Path) -> None:
