@@ -4,24 +4,31 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DEMO   := build/demo
 PEERS  := build/peers
+RUNS   := $(VENV)/.runs
 STAMP  := $(VENV)/.installed
 # The AWS CLI pins a botocore that is not the one boto3 wants: it lives in an environment of its own.
 AWSCLI := build/awscli/bin/aws
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint golden bench bench-emit bench-ingest bench-ingest-long late-delivery bench-lake bench-detection bench-organization default-pools bench-behaviour bench-validate bench-paint bench-report bench-scale bench-scaleout agreement test-spark test-browser screenshots fuzz mutate supply-chain notebooks docs wheel first-ten-minutes clean
+.PHONY: help install setup demo test lint golden bench bench-emit bench-ingest bench-ingest-long late-delivery bench-lake bench-detection bench-organization default-pools bench-behaviour bench-validate bench-paint bench-report bench-scale bench-scaleout agreement test-spark test-browser screenshots fuzz mutate supply-chain notebooks docs wheel first-ten-minutes clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
-setup: $(STAMP) ## Make .venv with the ctanalytics command in it
+install: $(RUNS) ## Make .venv with the ctanalytics command in it, and no more
 
-$(STAMP): pyproject.toml constraints.txt
+$(RUNS): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+setup: $(STAMP) ## Add what tests and lint need
+
+$(STAMP): $(RUNS)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: setup ## Ingest sample_logs, detect, report: leaves build/demo/report.html
+demo: install ## Ingest sample_logs, detect, report: leaves build/demo/report.html
 	@$(BIN)/python pipelines/demo.py $(DEMO)
 
 test: setup ## Run the tests
@@ -86,7 +93,7 @@ bench-emit: setup ## Send 10,000 alerts to a busy topic while the sender is kill
 bench-behaviour: setup $(PEERS)/.installed ## Compare scores of principal-days on simulated events with labelled attacks
 	$(BIN)/python -m benchmarks.detection.behaviour
 
-bench-paint: demo ## Measure how soon a report and the pages of serve are seen in headless Chromium
+bench-paint: setup demo ## Measure how soon a report and the pages of serve are seen in headless Chromium
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser]'
 	$(BIN)/python -m benchmarks.browser.first_paint
 
@@ -118,7 +125,7 @@ test-browser: setup ## Reports and the pages of serve in headless Chromium (apt-
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser]'
 	$(BIN)/python -m pytest tests/browser/pages.py
 
-screenshots: demo ## Draw the pictures of docs/images anew, from sample_logs, in headless Chromium
+screenshots: setup demo ## Draw the pictures of docs/images anew, from sample_logs, in headless Chromium
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser]'
 	$(BIN)/python -m docs.screenshots
 

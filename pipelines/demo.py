@@ -6,7 +6,9 @@ python pipelines/demo.py build/demo
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
+import sys
 import time
 from pathlib import Path
 
@@ -23,8 +25,8 @@ QUESTIONS = {
         order by calls desc
         limit 5
     """,
-    "Which calls were refused most?": """
-        select event_name, error_code, calls
+    "Which calls failed most?": """
+        select account_id, event_name, error_code, calls
         from errors
         order by calls desc
         limit 5
@@ -69,8 +71,10 @@ def main(folder: Path) -> None:
         f"\n{found.anomalies.num_rows} anomalies, which are {made.opened} incidents; "
         f"the report is {page.html}"
     )
-    console.out(f"what belongs together: ctanalytics incidents list --lake {lake}")
-    console.out(f'ask more: ctanalytics query "select * from users limit 5" --lake {lake}')
+    command = f"{os.path.relpath(Path(sys.executable).parent)}/ctanalytics"
+    console.out(f"what belongs together: {command} incidents list --lake {lake}")
+    console.out(f'ask more: {command} query "select * from users limit 5" --lake {lake}')
+    console.out(f"look around in a browser: {command} serve --lake {lake} --open")
     console.note(f"{time.monotonic() - started:.0f} s in all")
 
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The first ten minutes of somebody new: README and quick start in a fresh clone of what is committed, with
-# an empty HOME and an empty environment, and from `make setup` on without a network. Tells the seconds of each step.
+# an empty HOME and an empty environment, and from `make install` on without a network. Tells the seconds of each step.
 #   sh tests/first_ten_minutes.sh          in a folder that is removed
 #   sh tests/first_ten_minutes.sh FOLDER   in this one, which stays, with all that was printed in FOLDER/said
 # Linux with unprivileged user namespaces, git, make, bash and Python 3.11 or newer.
@@ -51,7 +51,7 @@ commands() { # the commands of a page's blocks
 
 step "git clone" git clone --quiet "$here" "$clone"
 cd "$clone"
-step "make setup" bare make setup
+step "make install" bare make install
 step "make demo" offline make demo
 
 mkdir "$work/quick-start"

@@ -44,6 +44,8 @@ class TargetResult:
     sent: int = 0
     suppressed: int = 0
     """Recorded and not sent: members of incidents, revisions, backfill, what is known as benign."""
+    backfill: int = 0
+    """Of those suppressed: what ended long before it was detected, as in logs of long ago."""
     held: int = 0
     """Left for a later run, because of quiet hours."""
     failed: int = 0
@@ -114,6 +116,7 @@ class EmitRun:
             name,
             sent=tally.sent,
             suppressed=len(decisions.suppress),
+            backfill=_of_long_ago(decisions),
             held=len(decisions.hold),
             failed=unsent,
             dead=decisions.dead,
@@ -132,6 +135,7 @@ class EmitRun:
         return TargetResult(
             target.emitter.target,
             suppressed=len(decisions.suppress),
+            backfill=_of_long_ago(decisions),
             held=len(decisions.hold),
             dead=decisions.dead,
             already=decisions.already,
@@ -230,3 +234,7 @@ def _brief(alert: Alert) -> dict[str, Any]:
         "title": alert.title,
         "started_at": moment(alert.started_at),
     }
+
+
+def _of_long_ago(decisions: Decisions) -> int:
+    return sum(reason == BACKFILL for _, reason in decisions.suppress)

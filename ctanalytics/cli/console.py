@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -110,6 +110,7 @@ def note(text: str, **fields: Any) -> None:
     """Say something on stderr; as a JSON line with --log-format json, not at all with --quiet."""
     if shared.quiet:
         return
+    sys.stdout.flush()  # what was said before stands before it, in a file of both too
     if shared.log_format == "json":
         line = json.dumps({"level": "info", "message": text, **fields}, default=plain)
     else:
@@ -119,6 +120,8 @@ def note(text: str, **fields: Any) -> None:
 
 def fail(error: CtanalyticsError) -> None:
     """Say on stderr what went wrong, where, and the mend."""
+    with suppress(BrokenPipeError):
+        sys.stdout.flush()
     if shared.log_format == "json":
         found = {
             "level": "error",

@@ -97,8 +97,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
         ],
     )
     for row in rows:
-        console.out(f"{row['severity'].upper():8} {row['title']}")
-        console.out(f"         {row['explanation']}")
+        console.out(f"{row['severity'].upper():8} {row['anomaly_id'][:_ID]}  {row['explanation']}")
 
 
 def _when(row: dict[str, Any]) -> str:

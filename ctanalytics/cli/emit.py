@@ -124,6 +124,11 @@ def print_target(result: TargetResult) -> None:
             f"{result.target}: {result.sent} sent{summary}, {result.suppressed} suppressed, "
             f"{result.failed} failed{held}, {result.already} settled before"
         )
+    if result.backfill:
+        console.note(
+            f"{result.target}: {result.backfill} that ended long before they were detected, as in old "
+            "logs, are not sent; --include-backfill sends them"
+        )
     if result.dead:
         console.note(
             f"{result.target}: {result.dead} dead letters, refused too often; "

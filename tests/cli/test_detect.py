@@ -40,10 +40,14 @@ def test_a_table_and_explanations_are_for_people_and_counts_go_to_stderr(home: P
     run("detect", "--lake", "lake", *RATES, cwd=home)
     ran = run("detect", "--lake", "lake", *RATES, cwd=home)
     assert ran.code == 0, ran.err
-    table, _, explained = ran.out.partition("HIGH     RunInstances surged")
+    table, _, explained = ran.out.partition("HIGH     ")
+    assert "RunInstances surged" in table
     assert "2026-03-20 07:0" in table
     assert "111122223333" in table
-    assert "RunInstances was called" in explained
+    anomaly_id, sentence = explained.split(maxsplit=1)
+    assert anomaly_id in table
+    assert sentence.startswith("RunInstances was called")
+    assert run("explain", anomaly_id, "--lake", "lake", cwd=home).code == 0
     assert "1 anomalies" not in ran.err
     assert "1 anomaly from 2026-03-06" in ran.err
     assert "0 new, 0 updated, 0 withdrawn" in ran.err

@@ -30,11 +30,13 @@ def some(name: str, **columns: object) -> dict[str, object]:
 
 
 def test_alerts_go_to_stdout_and_counts_to_stderr(tmp_path: Path) -> None:
-    alerts.lake(tmp_path / "lake", some("a"), some("b", severity="low"))
+    old = row("c", detected_at=RECENT)
+    alerts.lake(tmp_path / "lake", some("a"), some("b", severity="low"), old)
     ran = run("emit", "--lake", "lake", "--to", "stdout", cwd=tmp_path)
     assert ran.code == 0, ran.err
     assert [json.loads(line)["severity"] for line in ran.out.splitlines()] == ["high"]
-    assert "stdout: 1 sent, 0 suppressed, 0 failed, 0 settled before" in ran.err
+    assert "stdout: 1 sent, 1 suppressed, 0 failed, 0 settled before" in ran.err
+    assert "1 that ended long before" in ran.err and "--include-backfill" in ran.err
     again = run("emit", "--lake", "lake", "--to", "stdout", cwd=tmp_path)
     assert (again.code, again.out) == (0, "")
 
