@@ -8,62 +8,16 @@ from typing import Final
 
 from ctanalytics import untrusted
 from ctanalytics.emitters.base import Emitter, Outside
+from ctanalytics.emitters.cloudwatch import CloudWatch
+from ctanalytics.emitters.eventbridge import EventBridge
+from ctanalytics.emitters.logs import Logs
+from ctanalytics.emitters.ocsf import Ocsf
+from ctanalytics.emitters.securityhub import SecurityHub
+from ctanalytics.emitters.sns import Sns
+from ctanalytics.emitters.stream import File, Stdout
 from ctanalytics.emitters.terms import Habits
+from ctanalytics.emitters.webhook import Webhook
 from ctanalytics.errors import UsageError
-
-
-def _cloudwatch(address: str, outside: Outside) -> Emitter:
-    from ctanalytics.emitters.cloudwatch import CloudWatch
-
-    return CloudWatch.open(address, outside)
-
-
-def _logs(address: str, outside: Outside) -> Emitter:
-    from ctanalytics.emitters.logs import Logs
-
-    return Logs.open(address, outside)
-
-
-def _sns(address: str, outside: Outside) -> Emitter:
-    from ctanalytics.emitters.sns import Sns
-
-    return Sns.open(address, outside)
-
-
-def _eventbridge(address: str, outside: Outside) -> Emitter:
-    from ctanalytics.emitters.eventbridge import EventBridge
-
-    return EventBridge.open(address, outside)
-
-
-def _securityhub(address: str, outside: Outside) -> Emitter:
-    from ctanalytics.emitters.securityhub import SecurityHub
-
-    return SecurityHub.open(address, outside)
-
-
-def _webhook(address: str, outside: Outside) -> Emitter:
-    from ctanalytics.emitters.webhook import Webhook
-
-    return Webhook.open(address, outside)
-
-
-def _ocsf(address: str, outside: Outside) -> Emitter:
-    from ctanalytics.emitters.ocsf import Ocsf
-
-    return Ocsf.open(address, outside)
-
-
-def _stdout(address: str, outside: Outside) -> Emitter:
-    from ctanalytics.emitters.stream import Stdout
-
-    return Stdout.open(address, outside)
-
-
-def _file(address: str, outside: Outside) -> Emitter:
-    from ctanalytics.emitters.stream import File
-
-    return File.open(address, outside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +31,15 @@ class Kind:
 
 # Rates are those that every account has; a quota that was raised goes into emit.options.
 EMITTERS: Final[dict[str, Kind]] = {
-    "cloudwatch": Kind(_cloudwatch, "cloudwatch:NAMESPACE", Habits(100, grain="both")),
-    "logs": Kind(_logs, "logs:GROUP", Habits(50)),
-    "sns": Kind(_sns, "sns:TOPIC_ARN", Habits(50, for_people=True)),
-    "eventbridge": Kind(_eventbridge, "eventbridge:BUS", Habits(40)),
-    "securityhub": Kind(_securityhub, "securityhub:", Habits(10)),
-    "webhook": Kind(_webhook, "webhook:URL", Habits(1, for_people=True)),
-    "ocsf": Kind(_ocsf, "ocsf:PATH", Habits(0)),
-    "stdout": Kind(_stdout, "stdout", Habits(0)),
-    "file": Kind(_file, "file:PATH", Habits(0)),
+    "cloudwatch": Kind(CloudWatch.open, "cloudwatch:NAMESPACE", Habits(100, grain="both")),
+    "logs": Kind(Logs.open, "logs:GROUP", Habits(50)),
+    "sns": Kind(Sns.open, "sns:TOPIC_ARN", Habits(50, for_people=True)),
+    "eventbridge": Kind(EventBridge.open, "eventbridge:BUS", Habits(40)),
+    "securityhub": Kind(SecurityHub.open, "securityhub:", Habits(10)),
+    "webhook": Kind(Webhook.open, "webhook:URL", Habits(1, for_people=True)),
+    "ocsf": Kind(Ocsf.open, "ocsf:PATH", Habits(0)),
+    "stdout": Kind(Stdout.open, "stdout", Habits(0)),
+    "file": Kind(File.open, "file:PATH", Habits(0)),
 }
 """What stands before the colon of a target -> what opens it."""
 

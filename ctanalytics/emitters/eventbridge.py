@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from ctanalytics import aws as amazon
 from ctanalytics import untrusted
-from ctanalytics.aws_errors import EMIT, aws_errors, explain, throttled
+from ctanalytics.aws_errors import EMIT, aws_errors, throttled
 from ctanalytics.emitters.base import Alert, Outcome, Outside, Run, batched
 from ctanalytics.emitters.document import fitting
+from ctanalytics.emitters.refusal import refused_whole
 from ctanalytics.errors import UsageError
 from ctanalytics.settings import Aws
 
@@ -65,13 +66,7 @@ class EventBridge:
             try:
                 answer = client.put_events(Entries=[self._entry(alert) for alert in alerts])
             except ClientError as error:
-                found = explain(error)
-                if found.kind == "throttled":
-                    return [Outcome("retry", found.what)] * len(alerts)
-                if found.kind != "other":
-                    raise
-                alone = "refused" if len(alerts) == 1 else "apart"
-                return [Outcome(alone, found.what)] * len(alerts)  # type: ignore[arg-type]
+                return [refused_whole(error, alone=len(alerts) == 1)] * len(alerts)
         answers = answer.get("Entries", [])
         if len(answers) != len(alerts):
             return [Outcome("retry", "EventBridge did not answer for each event")] * len(alerts)

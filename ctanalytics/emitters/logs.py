@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ctanalytics import aws as amazon
-from ctanalytics.aws_errors import EMIT, aws_errors, explain
+from ctanalytics.aws_errors import EMIT, aws_errors
 from ctanalytics.emitters.base import Alert, Outcome, Outside, Run, batched
 from ctanalytics.emitters.document import fitting
+from ctanalytics.emitters.refusal import refused_whole
 from ctanalytics.errors import UsageError
 from ctanalytics.settings import Aws
 
@@ -66,14 +67,7 @@ class Logs:
             try:
                 rejected = self._put(alerts)
             except ClientError as error:
-                found = explain(error)
-                if found.kind == "throttled":
-                    return [Outcome("retry", found.what)] * len(alerts)
-                if found.kind != "other":
-                    raise
-                if len(alerts) > 1:
-                    return [Outcome("apart", found.what)] * len(alerts)
-                return [Outcome("refused", found.what)]
+                return [refused_whole(error, alone=len(alerts) == 1)] * len(alerts)
         return [
             Outcome("refused", rejected[place]) if place in rejected else Outcome("sent")
             for place in range(len(alerts))

@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from ctanalytics import aws as amazon
 from ctanalytics import untrusted
-from ctanalytics.aws_errors import EMIT, aws_errors, explain, throttled
+from ctanalytics.aws_errors import EMIT, aws_errors, throttled
 from ctanalytics.emitters.base import Account, Alert, Outcome, Outside, Run, moment
 from ctanalytics.emitters.document import fitting, pointer
+from ctanalytics.emitters.refusal import refused_whole
 from ctanalytics.errors import UsageError
 from ctanalytics.settings import Aws
 
@@ -70,13 +71,9 @@ class SecurityHub:
             try:
                 answer = client.batch_import_findings(Findings=findings)
             except ClientError as error:
-                found = explain(error)
-                if found.kind == "throttled":
-                    return [Outcome("retry", found.what)] * len(alerts)
-                if found.kind != "other" or "InvalidAccess" in found.what:
-                    raise
-                alone = "refused" if len(alerts) == 1 else "apart"
-                return [Outcome(alone, found.what)] * len(alerts)  # type: ignore[arg-type]
+                if error.response["Error"].get("Code") == "InvalidAccessException":
+                    raise  # Security Hub is not on in this region
+                return [refused_whole(error, alone=len(alerts) == 1)] * len(alerts)
         failed = {one.get("Id"): one for one in answer.get("FailedFindings", [])}
         return [_outcome(one["Id"], failed.get(one["Id"])) for one in findings]
 

@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from ctanalytics import aws as amazon
 from ctanalytics import untrusted
-from ctanalytics.aws_errors import EMIT, aws_errors, explain, throttled
+from ctanalytics.aws_errors import EMIT, aws_errors, throttled
 from ctanalytics.emitters.base import Alert, Outcome, Outside, Run, batched
 from ctanalytics.emitters.document import SCHEMA
 from ctanalytics.emitters.message import ascii_line, body, subject
+from ctanalytics.emitters.refusal import refused_whole
 from ctanalytics.errors import UsageError
 from ctanalytics.settings import Aws
 
@@ -23,7 +24,6 @@ _RESERVE: Final = 2_048  # of a message: its attributes (at most 10 x 130), subj
 _ARN = re.compile(
     r"arn:[a-z-]+:sns:(?P<region>[a-z0-9-]+):\d{12}:(?P<name>[A-Za-z0-9_-]{1,256}(?:\.fifo)?)"
 )
-_TARGET_FAULTS: Final = frozenset({"denied", "credentials", "missing", "region", "unreachable"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Sns:
                     TopicArn=self.arn, PublishBatchRequestEntries=entries
                 )
             except ClientError as error:
-                return [_refused_whole(error, alone=len(alerts) == 1)] * len(alerts)
+                return [refused_whole(error, alone=len(alerts) == 1)] * len(alerts)
         by_id = {entry["Id"]: _accepted(entry) for entry in answer.get("Successful", [])}
         by_id |= {entry["Id"]: _failed(entry) for entry in answer.get("Failed", [])}
         unheard = Outcome("retry", "SNS said nothing about it")
@@ -140,13 +140,3 @@ def _failed(entry: Any) -> Outcome:
     reason = untrusted.one_line(f"{code}: {entry.get('Message') or 'no reason given'}")
     again = throttled(code) or not entry.get("SenderFault", True)
     return Outcome("retry" if again else "refused", reason)
-
-
-def _refused_whole(error: Any, *, alone: bool) -> Outcome:
-    """Judge an error of the whole call; what concerns the topic itself goes on as an exception."""
-    found = explain(error)
-    if found.kind in _TARGET_FAULTS:
-        raise error
-    if found.kind == "throttled":
-        return Outcome("retry", found.what)
-    return Outcome("refused", found.what) if alone else Outcome("apart", found.what)
