@@ -28,13 +28,13 @@ from ctanalytics.engines.table_files import TableFiles, empty_tables
 from ctanalytics.errors import QueryError, SettingsError
 
 _PARAMETER = re.compile(r"\$([a-z_]+)")
-_WORD = re.compile(r"[a-z_]+")
+_WORD = re.compile(r"[a-z0-9_]+")
 _OF_ALL_VIEWS = re.compile(r"\b(information_schema|show|(duckdb|pg|pragma|sqlite)_[a-z_]+)\b")
 
 
 @dataclass
 class Engine:
-    """One DuckDB session whose tables `lake.<name>` and published views are in place.
+    """One DuckDB session whose tables `lake.<name>` and published views are in place when named.
 
     Not safe to use from two threads; `cursor()` gives a second session on the same tables.
     """
@@ -63,6 +63,8 @@ class Engine:
     sessions: list[Engine] | None = field(default=None, repr=False, compare=False)
     """Where this session puts itself, and all that are made of it: for who has to interrupt them."""
     _connection: duckdb.DuckDBPyConnection = field(init=False, repr=False)
+    _unmade: dict[str, TableFiles] = field(init=False, repr=False)
+    """Tables that are not made yet."""
     _waiting: dict[str, frozenset[str]] = field(init=False, repr=False)
     """Views that are not made yet, each with the views that it reads; in their order."""
 
@@ -90,16 +92,12 @@ class Engine:
             "create table lake.bounds as select $1::timestamptz as since, $2::timestamptz as until",
             [self.since, self.until],
         )
-        inside = {name: t.within(self.since, self.until) for name, t in self.tables.items()}
-        if empty := {name: t.schema for name, t in inside.items() if not t.files}:
-            run(empty_tables(empty))
-        for name, table in inside.items():
-            if table.files:
-                self._create_table(name, table)
+        # Making all tables takes a third of a session's start, making all views a tenth of a second;
+        # and a statement of ours reads few of them.
+        self._unmade = {n: t.within(self.since, self.until) for n, t in self.tables.items()}
         self._waiting = {name: statements.reads(name) for name in statements.views()}
-        # Making all views takes a tenth of a second, and a statement of ours reads few of them.
         if self.lookups or self.extra_views or self.database != ":memory:":
-            self._make(list(self._waiting))
+            self._make_all()
         for name, file in self.lookups.items():
             self._create_lookup(name, file)
         for name, text in self.extra_views.items():
@@ -110,23 +108,40 @@ class Engine:
             run("set enable_external_access = false")
             run("set lock_configuration = true")
 
+    def _make_tables(self, text: str) -> None:
+        """Make the tables whose names a text holds, and those that their conditions read."""
+        words = set(_WORD.findall(text))
+        named = [name for name in self._unmade if name in words]
+        wanted = {name: self._unmade.pop(name) for name in named}
+        if empty := {name: table.schema for name, table in wanted.items() if not table.files}:
+            self._connection.execute(empty_tables(empty))
+        for name, table in wanted.items():
+            if table.files:
+                self._create_table(name, table)
+
     def _create_table(self, name: str, table: TableFiles) -> None:
         condition = f" where {self.filters[name]}" if name in self.filters else ""
+        self._make_tables(condition)
         quoted = untrusted.sql_identifier(name)
         self._connection.execute(f"create view lake.{quoted} as {table.read(condition)}")
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """The DuckDB connection, with all views in place."""
-        self._make(list(self._waiting))
+        """The DuckDB connection, with all tables and views in place."""
+        self._make_all()
         return self._connection
 
+    def _make_all(self) -> None:
+        self._make_tables(" ".join(self._unmade))
+        self._make(list(self._waiting))
+
     def _make_named(self, text: str) -> None:
-        """Make the views whose names a text holds, and those that they read."""
+        """Make the tables and views whose names a text holds, and those that they read."""
+        if _OF_ALL_VIEWS.search(text):
+            self._make_all()
+        self._make_tables(text)
         if not self._waiting:
             return
-        if _OF_ALL_VIEWS.search(text):
-            self._make(list(self._waiting))
         wanted = {f"views/{word}" for word in set(_WORD.findall(text))}
         before: set[str] = set()
         while wanted != before:
@@ -144,10 +159,12 @@ class Engine:
             del self._waiting[name]
 
     def _create_view(self, name: str, text: str) -> None:
+        self._make_tables(text)
         self._connection.execute(f"create view {untrusted.sql_identifier(name)} as {text}")
 
     def _cut(self, text: str) -> str:
         """The view of events as this session is to see them."""
+        self._make_tables(text)
         run = self._connection.execute
         conflicts = self.tables.get("event_conflicts")
         if conflicts is not None and not conflicts.files:

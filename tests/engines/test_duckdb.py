@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import duckdb
@@ -20,14 +20,31 @@ from tests import builders
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the folder `tables` of the engine lies."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def tables(home: Path) -> Mapping[str, TableFiles]:
+    """One table in a file, and empty ones in memory."""
+    (home / "tables").mkdir()
+    with builders.engine(home / "tables", events=[builders.event(NOON)]) as built:
+        return built.tables
+
+
+@pytest.fixture(scope="module")
+def locked(home: Path, tables: Mapping[str, TableFiles]) -> Iterator[Engine]:
+    """An engine as users' SQL gets it."""
+    with Engine(tables, locked=True, directories=(f"{home}/tables/",)) as engine:
+        yield engine
+
+
 @pytest.fixture
-def locked(tmp_path: Path) -> Iterator[Engine]:
-    """An engine as users' SQL gets it: one table in a file, and empty ones in memory."""
-    folder = tmp_path / "tables"
-    folder.mkdir()
-    with builders.engine(folder, events=[builders.event(NOON)]) as built:
-        tables = built.tables
-    with Engine(tables, locked=True, directories=(f"{folder}/",)) as engine:
+def fresh(home: Path, tables: Mapping[str, TableFiles]) -> Iterator[Engine]:
+    """The same, before anything was asked."""
+    with Engine(tables, locked=True, directories=(f"{home}/tables/",)) as engine:
         yield engine
 
 
@@ -88,9 +105,9 @@ def test_reading_is_allowed(locked: Engine, sql: str) -> None:
     ],
 )
 def test_more_than_reading_is_refused_and_writes_nothing(
-    locked: Engine, tmp_path: Path, sql: str
+    locked: Engine, home: Path, sql: str
 ) -> None:
-    folder = tmp_path / "tables"
+    folder = home / "tables"
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     for run in (locked.query, locked.stream, locked.explain):
         with pytest.raises(QueryError, match=r"does more than read|Parser Error"):
@@ -117,17 +134,15 @@ def test_more_than_reading_is_refused_and_writes_nothing(
         "select * from read_parquet('https://192.0.2.1/x.parquet')",
     ],
 )
-def test_no_file_but_the_lakes_is_read(locked: Engine, tmp_path: Path, sql: str) -> None:
-    secret = tmp_path / "secret.csv"
+def test_no_file_but_the_lakes_is_read(locked: Engine, home: Path, sql: str) -> None:
+    secret = home / "secret.csv"
     secret.write_text("a,b\n1,2\n")
     with pytest.raises(QueryError):
-        locked.query(sql.format(secret=secret, folder=tmp_path / "tables"))
+        locked.query(sql.format(secret=secret, folder=home / "tables"))
 
 
-def test_the_lakes_files_are_read(locked: Engine, tmp_path: Path) -> None:
-    found = locked.query(
-        f"select file_name from parquet_metadata('{tmp_path}/tables/events.parquet')"
-    )
+def test_the_lakes_files_are_read(locked: Engine, home: Path) -> None:
+    found = locked.query(f"select file_name from parquet_metadata('{home}/tables/events.parquet')")
     assert found.num_rows > 0
 
 
@@ -191,9 +206,9 @@ def test_a_stream_hands_out_the_same_rows_as_a_query(locked: Engine) -> None:
         pytest.param("select 1 as n from (describe sessions) limit 1", id="described"),
     ],
 )
-def test_a_view_is_found_however_it_is_named(locked: Engine, sql: str) -> None:
-    assert locked.query(sql).to_pylist() == [{"n": 1}]
-    assert locked.explain(sql)
+def test_a_view_is_found_however_it_is_named(fresh: Engine, sql: str) -> None:
+    assert fresh.query(sql).to_pylist() == [{"n": 1}]
+    assert fresh.explain(sql)
 
 
 @pytest.mark.parametrize(
@@ -206,14 +221,14 @@ def test_a_view_is_found_however_it_is_named(locked: Engine, sql: str) -> None:
         "select name from sqlite_master",
     ],
 )
-def test_a_catalog_lists_all_views(locked: Engine, sql: str) -> None:
-    names = set(locked.query(sql)["name"].to_pylist())
+def test_a_catalog_lists_all_views(fresh: Engine, sql: str) -> None:
+    names = set(fresh.query(sql)["name"].to_pylist())
     assert {name.removeprefix("views/") for name in statements.names("views")} <= names
 
 
-def test_a_misspelt_view_is_shown_its_neighbour(locked: Engine) -> None:
+def test_a_misspelt_view_is_shown_its_neighbour(fresh: Engine) -> None:
     with pytest.raises(QueryError, match="sessions"):
-        locked.query("from sesions")
+        fresh.query("from sesions")
 
 
 def test_a_plan_is_shown_without_reading(locked: Engine) -> None:
@@ -276,3 +291,25 @@ def test_a_statement_of_ours_makes_the_views_that_it_names_and_gives_its_rows(
         assert engine.execute("select * from kept where event_name <> $1", [""]) == [
             ("DescribeInstances",)
         ]
+
+
+def test_tables_are_made_when_they_are_named_and_those_of_their_conditions_before(
+    tmp_path: Path,
+) -> None:
+    rows = {
+        "events": [builders.event(NOON, event_id="a"), builders.event(NOON, event_id="b")],
+        "log_files": [{"key": "a"}],
+    }
+    with builders.engine(tmp_path, **rows) as engine:
+        tables = engine.tables
+    only = {"events": "event_id in (select key from lake.log_files)"}
+    with Engine(tables, filters=only) as engine:
+        assert engine.sql("select event_id from lake.events").to_pylist() == [{"event_id": "a"}]
+        assert engine.sql("select * from lake.quarantine").num_rows == 0
+        made = {
+            row["table_name"]
+            for row in engine.sql(
+                "select table_name from information_schema.tables where table_schema = 'lake'"
+            ).to_pylist()
+        }
+    assert made == {"bounds", *tables}
