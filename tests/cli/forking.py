@@ -1,11 +1,12 @@
 """Loads what is slow to load, then forks a command for each line of its input and tells its exit code.
 
-Modules of our own, but those that every start loads, are left to the commands: what one forgets to
-import is missing here too. Nothing here may start a thread: a fork would not have it.
+Modules of our own, but the few that most commands load, are left to the commands: what one forgets
+to import is missing here too. Nothing here may start a thread: a fork would not have it.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -20,15 +21,27 @@ import altair  # noqa: E402, F401
 import boto3  # noqa: E402, F401
 import deltalake  # noqa: E402, F401
 import duckdb  # noqa: E402, F401
+import isal.igzip  # noqa: E402, F401
+import msgspec  # noqa: E402, F401
+import numpy  # noqa: E402, F401
 import polars  # noqa: E402, F401
 import pyarrow.compute  # noqa: E402
+import pyarrow.dataset  # noqa: E402
 import pyarrow.parquet  # noqa: E402, F401
+import sqlglot  # noqa: E402, F401
+import typer  # noqa: E402
 
+import ctanalytics.app.ingest  # noqa: E402
+import ctanalytics.app.running  # noqa: E402
+import ctanalytics.engines.duckdb  # noqa: E402, F401
 from ctanalytics.cli import main  # noqa: E402
+
+typer.main.get_command(main.app)  # for which Typer loads a good deal more
 
 
 def serve() -> None:
     """Answer until the input ends."""
+    gc.freeze()  # no command walks through the libraries, or copies their pages to do so
     for line in sys.stdin:
         child = os.fork()
         if not child:
