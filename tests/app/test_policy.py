@@ -20,6 +20,8 @@ from tests.logs import ACCOUNT, START, record
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/app/deploy"
 EXECUTION = f"arn:aws:iam::{ACCOUNT}:role/function-runs"
 UNTIL = START + dt.timedelta(days=1)
+NOBODY = {"type": "IAMUser", "accountId": ACCOUNT, "userName": "HIDDEN_DUE_TO_SECURITY_REASONS"}
+"""Who signs in with a name that is none: a user without an ARN."""
 
 
 def identity(name: str = "app/deploy", account: str = ACCOUNT) -> dict[str, Any]:
@@ -69,6 +71,7 @@ def events() -> list[dict[str, Any]]:
         call(18, "ec2", "BrandNewCall", {}, awsRegion="us-east-1"),
         call(19, "ec2", "DescribeInstances", {}, errorCode="Client.RequestLimitExceeded"),
         call(20, "kms", "Decrypt", {"keyId": "k"}, userIdentity=identity("other/deploy")),
+        call(21, "signin", "ConsoleLogin", None, userIdentity=NOBODY, errorMessage="Failed authentication"),
     ]  # fmt: skip
 
 

@@ -10,5 +10,6 @@ where event_date >= $since_date
   and event_time >= $since
   and event_time < $until
   and principal_type in ('user', 'role')
+  and principal_arn is not null -- a failed sign-in has none
 order by principal_arn
 limit 5000
