@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from ctanalytics.app import investigate_subject as subjects
+from ctanalytics.app.investigate_asked import HISTORY, Asked
 from ctanalytics.app.investigate_case import LONGEST_SESSION, Case, bounds
 from ctanalytics.app.investigate_page import whole, write
-from ctanalytics.app.investigate_parts import HISTORY, Asked, places, whom
+from ctanalytics.app.investigate_parts import places, whom
 from ctanalytics.app.investigate_subject import Kind, Subject
 from ctanalytics.engines.duckdb import Engine
 from ctanalytics.errors import CtanalyticsError, UsageError

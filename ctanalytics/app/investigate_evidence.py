@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from ctanalytics.app.investigate_asked import Asked
 from ctanalytics.app.investigate_tables import counted, table
 from ctanalytics.reporting.investigation import Part
-
-if TYPE_CHECKING:
-    from ctanalytics.app.investigate_parts import Asked
 
 _MOST_KEYS: Final = 500
 

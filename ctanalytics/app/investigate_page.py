@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ctanalytics._version import __version__
+from ctanalytics.app.investigate_asked import Asked
 from ctanalytics.app.investigate_case import Case
-from ctanalytics.app.investigate_parts import Asked, parts
+from ctanalytics.app.investigate_parts import parts
 from ctanalytics.app.investigate_subject import Subject
 from ctanalytics.engines.duckdb import Engine
 from ctanalytics.errors import ReportError

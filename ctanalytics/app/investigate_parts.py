@@ -4,62 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from ctanalytics.app.investigate_asked import HISTORY, Asked
 from ctanalytics.app.investigate_evidence import anomalies, config, gaps
-from ctanalytics.app.investigate_subject import Subject
-from ctanalytics.app.investigate_tables import counted, query, table
+from ctanalytics.app.investigate_tables import counted, table
 from ctanalytics.app.investigate_tactics import tactics
 from ctanalytics.engines.duckdb import Engine
 from ctanalytics.reporting.document import Figure
-from ctanalytics.reporting.investigation import Part, Query
+from ctanalytics.reporting.investigation import Part
 from ctanalytics.reporting.series import clipped, daily, described, hourly
-from ctanalytics.sigma.rule import Rule
 
-HISTORY: Final = dt.timedelta(days=30)
-"""How far before the span first-seen facts look."""
 _MOST_ADDRESSES: Final = 200
 _MOST_PRINCIPALS: Final = 50
 _MOST_HOURS: Final = 24 * 14
 """Above, the chart of activity counts days."""
-
-
-@dataclass
-class Asked:
-    """What all parts are about, and the engines that answer."""
-
-    subject: Subject
-    since: dt.datetime
-    until: dt.datetime
-    rows: int
-    case: Engine
-    """`events` are the case's; `subject_events` those of the subject and what came of it."""
-    lake: Engine
-    """The whole lake, `events` from HISTORY before the span on."""
-    span: Callable[[], Engine]
-    """Opens a session over the whole lake whose views are cut to the span."""
-    scope: str
-    """SQL of `subject_events` over the whole lake."""
-    rules: Sequence[Rule]
-    principals: tuple[str, ...] = ()
-    """Whom the subject's own calls were made as: ARNs."""
-    derived: tuple[str, ...] = ()
-    """Credentials that came of the subject's calls."""
-    accounts: tuple[str, ...] = ()
-    regions: tuple[str, ...] = ()
-    queries: dict[str, list[Query]] = field(default_factory=dict)
-
-    def rows_of(
-        self, part: str, statement: str, about: str, engine: Engine | None = None, **values: Any
-    ) -> list[dict[str, Any]]:
-        """Run a statement for a part, and keep its SQL for it."""
-        given = {"since": self.since, "until": self.until, "rows": self.rows, **values}
-        name = f"investigate/{statement}"
-        self.queries.setdefault(part, []).append(query(about, name, given, self.scope))
-        found: list[dict[str, Any]] = (engine or self.case).run(name, **given).to_pylist()
-        return found
 
 
 def parts(asked: Asked) -> tuple[Part, ...]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from ctanalytics.app.investigate_asked import Asked
 from ctanalytics.app.investigate_tables import table, within
 from ctanalytics.detectors.sigma import severity
 from ctanalytics.reporting.investigation import Part, Query
@@ -13,9 +14,6 @@ from ctanalytics.sigma.pack import shown_path
 from ctanalytics.sigma.rule import Rule
 from ctanalytics.sigma.running import run, statement
 from ctanalytics.sigma.span import Span
-
-if TYPE_CHECKING:
-    from ctanalytics.app.investigate_parts import Asked
 
 _MOST_QUERIES: Final = 20
 
