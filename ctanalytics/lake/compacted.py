@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import json
 import uuid
 from collections.abc import Iterator
@@ -14,24 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ctanalytics.lake.columns import DISTINCT
+from ctanalytics.lake import parquet_files
 from ctanalytics.lake.layout import PARTITION, TABLES, table_path
+from ctanalytics.lake.parquet_files import PLAIN, statistic
 from ctanalytics.lake.store import Store
 
-_NO_DICTIONARY: Final = DISTINCT | {"event_time", "sha256", "content", "record", "evidence"}
-_PRUNING: Final = frozenset(
-    (
-        "event_time",
-        "account_id",
-        "aws_region",
-        "event_source",
-        "event_name",
-        "principal_arn",
-        "resource_type",
-        "resource_id",
-    )
-)
-_DICTIONARY_BYTES: Final = 16 * 1024 * 1024
 _STATISTIC_CHARACTERS: Final = 256
 """A longer text is left out of the table's log; it can be no account, region or principal."""
 
@@ -42,7 +28,7 @@ def memory_schema(table: str) -> pa.Schema:
         pa.field(
             column.name,
             pa.dictionary(pa.int32(), column.type)
-            if pa.types.is_string(column.type) and column.name not in _NO_DICTIONARY
+            if pa.types.is_string(column.type) and column.name not in PLAIN
             else column.type,
         )
         for column in TABLES[table].file_schema()
@@ -180,7 +166,12 @@ class _File:
 
     def write(self, rows: pa.Table) -> None:
         if self._parquet is None:
-            self._parquet = _parquet_writer(self._sink, rows.schema, self._writer)
+            self._parquet = parquet_files.writer(
+                self._sink,
+                rows.schema,
+                level=self._writer.level,
+                ordered_by=self._writer.ordered_by,
+            )
         self._parquet.write_table(rows, row_group_size=max(1, len(rows)))
         self.rows += len(rows)
         for name in ("event_time", "capture_time", "principal_arn", "delivery_date"):
@@ -219,33 +210,7 @@ class _File:
         for name, (least, most) in self._bounds.items():
             if isinstance(most, str) and max(len(least), len(most)) > _STATISTIC_CHARACTERS:
                 continue
-            found.setdefault("minValues", {})[name] = _told(least)
-            found.setdefault("maxValues", {})[name] = _told(most)
+            found.setdefault("minValues", {})[name] = statistic(least)
+            found.setdefault("maxValues", {})[name] = statistic(most)
             found.setdefault("nullCount", {})[name] = self._nulls[name]
         return json.dumps(found)
-
-
-def _told(value: Any) -> Any:
-    if not isinstance(value, dt.datetime):
-        return value.isoformat() if isinstance(value, dt.date) else value
-    # isoformat pads the year, which strftime does not before the year 1000.
-    moment = value.astimezone(dt.UTC).replace(tzinfo=None)
-    return moment.isoformat(timespec="microseconds") + "Z"
-
-
-def _parquet_writer(sink: Any, columns: pa.Schema, writer: Writer) -> pq.ParquetWriter:
-    names = columns.names
-    ordered = [(name, "ascending") for name in writer.ordered_by if name in names]
-    return pq.ParquetWriter(
-        sink,
-        columns,
-        compression="zstd",
-        compression_level=writer.level,
-        use_dictionary=[name for name in names if name not in _NO_DICTIONARY],
-        dictionary_pagesize_limit=_DICTIONARY_BYTES,
-        write_statistics=[name for name in names if name in _PRUNING],
-        sorting_columns=pq.SortingColumn.from_ordering(columns, ordered, "at_start")
-        if ordered
-        else None,
-        store_schema=False,
-    )

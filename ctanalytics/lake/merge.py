@@ -16,32 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ctanalytics.lake import replacing, staging
-from ctanalytics.lake.columns import DISTINCT
+from ctanalytics.lake import parquet_files, replacing, staging
 from ctanalytics.lake.deduplicate import KEY_COLUMNS, distinct, keys, split, summed
 from ctanalytics.lake.layout import PARTITION, TABLES, table_path
+from ctanalytics.lake.parquet_files import statistic
 from ctanalytics.lake.store import Store, store_from
 
 _ROW_GROUP: Final = 100_000
 _GROUP_BYTES: Final = 256 * 1024 * 1024
-_NO_DICTIONARY: Final = DISTINCT | {"event_time", "sha256", "content", "item_id"}
-_PRUNING: Final = frozenset(
-    (
-        "event_time",
-        "account_id",
-        "aws_region",
-        "event_source",
-        "event_name",
-        "principal_arn",
-        "resource_type",
-        "resource_id",
-    )
-)
-"""Columns whose least and greatest value in a row group can tell that nothing is to be found there.
-For all columns they would cost 0.5 us a row."""
-_DICTIONARY_BYTES: Final = 16 * 1024 * 1024
-"""Largest dictionary of a column in a row group; with Parquet's usual 1 MiB, userIdentity goes
-plain after some 8,000 rows, and a file is 10 % larger."""
 _DIGITS: Final = tuple("0123456789abcdef")
 _SLACK: Final = dt.timedelta(seconds=1)
 
@@ -207,18 +189,8 @@ def write(
     group = max(1, min(_ROW_GROUP, group_bytes * len(rows) // max(rows.nbytes, 1)))
     folder = f"{PARTITION}={date}/" if date else ""
     path = f"{folder}plan-{plan_id:012d}-{uuid.uuid4().hex}.parquet"
-    repeating = [name for name in rows.column_names if name not in _NO_DICTIONARY]
     with store.create(f"{table_path(table)}/{path}") as file:
-        with pq.ParquetWriter(
-            file,
-            rows.schema,
-            compression="zstd",
-            compression_level=1,
-            use_dictionary=repeating,
-            dictionary_pagesize_limit=_DICTIONARY_BYTES,
-            write_statistics=[name for name in rows.column_names if name in _PRUNING],
-            store_schema=False,
-        ) as writer:
+        with parquet_files.writer(file, rows.schema, level=1) as writer:
             for start in range(0, len(order), group):
                 writer.write_table(_lean(rows.take(order[start : start + group])))
         size = file.tell()
@@ -244,22 +216,17 @@ def _stats(rows: pa.Table, places: pa.Array) -> str:
     times = rows.select([time] if time else []).take(places)
     since, until = staging.span(times)
     if since is not None and until is not None:
-        found["minValues"] = {time: _stamp(since)}
-        found["maxValues"] = {time: _stamp(until)}
+        found["minValues"] = {time: statistic(since)}
+        found["maxValues"] = {time: statistic(until)}
         found["nullCount"] = {time: times[time].null_count}
     if "delivery_date" in rows.column_names:
         # By it the ledger leaves out what a pass does not look at.
         ends = pc.min_max(rows["delivery_date"])
         found["nullCount"] = {"delivery_date": rows["delivery_date"].null_count}
         if ends["max"].is_valid:
-            found["minValues"] = {"delivery_date": ends["min"].as_py().isoformat()}
-            found["maxValues"] = {"delivery_date": ends["max"].as_py().isoformat()}
+            found["minValues"] = {"delivery_date": statistic(ends["min"].as_py())}
+            found["maxValues"] = {"delivery_date": statistic(ends["max"].as_py())}
     return json.dumps(found)
-
-
-def _stamp(moment: dt.datetime) -> str:
-    # isoformat pads the year, which strftime does not before the year 1000.
-    return moment.astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def _existing(
