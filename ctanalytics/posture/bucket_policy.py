@@ -176,10 +176,15 @@ def _locked(view: View, bucket: Subject) -> bool:
 
 
 def _denied_without_mfa(view: View, bucket: Subject) -> bool:
+    return _denied(view, bucket, _unless_mfa)
+
+
+def _denied(view: View, bucket: Subject, sparing: Callable[[Statement], bool]) -> bool:
+    """Whether everybody is denied every action that deletes, but those whom a statement may spare."""
     denying = [
         one
         for one in things.bucket_policy(view, bucket)
-        if not one.allow and _everybody(one) and _unless_mfa(one)
+        if not one.allow and _everybody(one) and sparing(one)
     ]
     return all(
         any(one.does(action) and one.covers(_target(bucket, action)) for one in denying)
@@ -201,15 +206,7 @@ def _kept_versions(view: View, bucket: Subject) -> bool:
     """Whether versions are kept, and nobody is rid of one without MFA, but those a policy names."""
     if things.s3(view, bucket, "GetBucketVersioning").get("Status") != "Enabled":
         return False
-    denying = [
-        one
-        for one in things.bucket_policy(view, bucket)
-        if not one.allow and _everybody(one) and _but_for_few(one)
-    ]
-    return all(
-        any(one.does(action) and one.covers(_target(bucket, action)) for one in denying)
-        for action in GUARDED
-    )
+    return _denied(view, bucket, _but_for_few)
 
 
 def _but_for_few(one: Statement) -> bool:
