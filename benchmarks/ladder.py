@@ -1,12 +1,14 @@
 """How cost grows with the lake: every step of a night, and every saved query, at 1, 3, 10, 30 M events.
 
-    python benchmarks/ladder.py [--rungs 1 3 10] [--json]
+    python benchmarks/ladder.py [--rungs 1 3 10 30] [--json]
 
-A rung is a simulated organization of its own: 30 days, six accounts for each million of events. Each
-step runs in a process of its own on all cores; its CPU seconds (with those of its workers) and the
-proportional set size of its process tree at its highest are told. The growth of a step is the slope of
-ln(CPU) over ln(events), by least squares: 1 is linear, and a step above 1.15 is named. Fixed costs
-make it smaller on small rungs. Rungs are kept below --work; a million events take 0.2 GB there.
+A rung is an organization of its own: 30 days, six accounts for each million of events. Up to ten
+millions it is simulated, log files and all; beyond that its lake is the tenth rung's, copied in SQL
+with other accounts, and there is nothing to ingest or compact. Each step runs in a process of its own on all
+cores; its CPU seconds (with those of its workers) and the proportional set size of its process tree at
+its highest are told. The growth of a step is the slope of ln(CPU) over ln(events), by least squares: 1 is
+linear, and a step above 1.15 is named. Fixed costs make it smaller on small rungs. Rungs are kept
+below --work; a million events take 0.2 GB there.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 from ingest_suite.measuring import Watch, machine
 
 from ctanalytics.app.detect import detect
@@ -36,6 +39,8 @@ from ctanalytics.app.simulate import simulate
 from ctanalytics.lake.lake import Lake
 
 DAYS = 30
+SIMULATED = 10
+"""Millions of events of the last rung that is simulated; larger ones are multiples of it."""
 START = dt.date(2025, 10, 1)
 END = dt.datetime(2025, 10, 31, tzinfo=dt.UTC)
 WEEK = dt.timedelta(days=7)
@@ -77,6 +82,63 @@ def _compact(work: Path) -> dict[str, Any]:
     return {"bytes": sum(file.stat().st_size for file in files), "files": len(files)}
 
 
+_COPY = """
+    select * exclude (copy, account) replace (
+        account as account_id,
+        {replaced}
+    )
+    from (
+        select
+            source.*,
+            copy,
+            cast(cast(account_id as bigint) + copy * 1000003 as varchar) as account
+        from (from {{source}} where regexp_full_match(account_id, '[1-9][0-9]{{{{11}}}}')) as source
+        cross join range({{copies}}) as copies(copy)
+    )
+    order by {order}
+"""
+_COPY_EVENTS = _COPY.format(
+    replaced="""
+        replace(principal_arn, account_id, account) as principal_arn,
+        replace(actor, account_id, account) as actor,
+        concat(substr(md5(event_id || copy), 1, 8), substr(event_id, 9)) as event_id,
+        if(shared_event_id is null, null, concat(
+            substr(md5(shared_event_id || copy), 1, 8), substr(shared_event_id, 9)
+        )) as shared_event_id,
+        if(access_key_id is null or copy = 0, access_key_id, concat(
+            left(access_key_id, 4), upper(left(md5(access_key_id || copy), 9)), 'EXAMPLE'
+        )) as access_key_id""",
+    order="actor, event_time",
+)
+_COPY_LOG_FILES = _COPY.format(
+    replaced="replace(key, account_id, account) as key", order="account_id, key"
+)
+
+
+def _copy(work: Path) -> dict[str, Any]:
+    """Make a lake of the last simulated one, so many times as this has more millions."""
+    origin = Lake(work.with_name(str(SIMULATED)) / "lake")
+    copies = int(work.name) // SIMULATED
+    shutil.rmtree(work / "lake", ignore_errors=True)
+    lake = Lake.create(work / "lake")
+    days: dict[str, list[str]] = {}
+    for file in origin.files("events"):
+        days.setdefault(Path(file).parent.name, []).append(file)
+    events = 0
+    with duckdb.connect(config={"threads": 2, "memory_limit": "4GB"}) as connection:
+        connection.execute("set timezone = 'UTC'")
+        for files in days.values():
+            source = f"read_parquet({files}, hive_partitioning = true)"
+            rows = connection.sql(_COPY_EVENTS.format(source=source, copies=copies)).arrow()
+            day = rows.read_all()
+            lake.append("events", day)
+            events += day.num_rows
+        source = f"read_parquet({origin.files('log_files')})"
+        rows = connection.sql(_COPY_LOG_FILES.format(source=source, copies=copies)).arrow()
+        lake.append("log_files", rows.read_all())
+    return {"events": events}
+
+
 def _detect(name: str) -> Callable[[Path], dict[str, Any]]:
     def run(work: Path) -> dict[str, Any]:
         done = detect(str(work / "lake"), detectors=[name], since=END - WEEK, until=END)
@@ -115,11 +177,14 @@ STEPS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "simulate": _simulate,
     "ingest": _ingest,
     "compact": _compact,
+    "copy": _copy,
     **{f"detect {name}": _detect(name) for name in DETECTORS},
     "incidents": _incidents,
     "report": _report,
     "saved queries": _queries,
 }
+_OF_SIMULATED = ("simulate", "ingest", "compact")
+_OF_COPIES = ("copy",)
 
 
 def main() -> int:
@@ -155,7 +220,7 @@ def _rung(work: Path, millions: int) -> dict[str, dict[str, Any]]:
     place = work / str(millions) / "done.json"
     done: dict[str, dict[str, Any]] = json.loads(place.read_text()) if place.exists() else {}
     for name in STEPS:
-        if name in done:
+        if name in done or name in (_OF_COPIES if millions <= SIMULATED else _OF_SIMULATED):
             continue
         if name in ("simulate", "ingest"):
             folder = {"simulate": "logs", "ingest": "lake"}[name]
@@ -189,7 +254,14 @@ def _measured(work: Path, name: str, millions: int) -> dict[str, Any]:
 
 
 def _growth(found: dict[int, dict[str, dict[str, Any]]], name: str) -> float:
-    return _slope({rung["ingest"]["events"]: rung[name]["cpu_seconds"] for rung in found.values()})
+    return _slope(
+        {_events(rung): rung[name]["cpu_seconds"] for rung in found.values() if name in rung}
+    )
+
+
+def _events(rung: dict[str, dict[str, Any]]) -> int:
+    events: int = rung["ingest" if "ingest" in rung else "copy"]["events"]
+    return events
 
 
 def _by_query(found: dict[int, dict[str, dict[str, Any]]]) -> dict[str, float]:
@@ -197,10 +269,7 @@ def _by_query(found: dict[int, dict[str, dict[str, Any]]]) -> dict[str, float]:
     *_, last = found.values()
     return {
         name: _slope(
-            {
-                rung["ingest"]["events"]: rung["saved queries"]["queries"][name]
-                for rung in found.values()
-            }
+            {_events(rung): rung["saved queries"]["queries"][name] for rung in found.values()}
         )
         for name, took in last["saved queries"]["queries"].items()
         if took > 1
@@ -223,20 +292,22 @@ def _show(
     growth: dict[str, float],
     by_query: dict[str, float],
 ) -> None:
-    events = [f"{rung['ingest']['events']:,}" for rung in found.values()]
+    events = [f"{_events(rung):,}" for rung in found.values()]
     print("| step | " + " | ".join(f"{count}: CPU s, MB" for count in events) + " | growth |")
     print("|---|" + "---|" * (len(events) + 1))
     for name in STEPS:
         cells = [
             f"{rung[name]['cpu_seconds']:,}, {rung[name]['peak_bytes'] / 1e6:,.0f}"
+            if name in rung
+            else ""
             for rung in found.values()
         ]
         print(f"| {name} | {' | '.join(cells)} | {growth[name]} |")
     for count, rung in zip(events, found.values(), strict=True):
-        size = rung["compact"]["bytes"] / rung["ingest"]["events"]
+        size = f"{rung['compact']['bytes'] / _events(rung):.1f}" if "compact" in rung else "-"
         took = sorted(rung["saved queries"]["queries"].items(), key=lambda one: -one[1])
         slow = ", ".join(f"{name} {seconds} s" for name, seconds in took[:5])
-        print(f"\n{count} events: {size:.1f} bytes an event; slowest saved queries (CPU): {slow}")
+        print(f"\n{count} events: {size} bytes an event; slowest saved queries (CPU): {slow}")
     steep = {name: slope for name, slope in by_query.items() if slope > WORST_GROWTH}
     print(f"\nsaved queries above {WORST_GROWTH}: {steep or 'none'}")
 
