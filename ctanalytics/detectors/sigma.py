@@ -164,7 +164,10 @@ def _explained(rule: Rule, group: dict[str, Any], who: str, place: str) -> str:
     about = " ".join(str(rule.document.get("description") or "").split())
     if about and not about.endswith("."):
         about += "."
-    return f"{said[:1].upper()}{said[1:]} {about}".strip()
+    # ARNs and user:NAME keep their case.
+    if said.startswith(("role ", "user ", "several ")):
+        said = said[:1].upper() + said[1:]
+    return f"{said} {about}".strip()
 
 
 def _evidence(rule: Rule, group: dict[str, Any], ended: dt.datetime) -> dict[str, Any]:

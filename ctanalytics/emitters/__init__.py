@@ -66,8 +66,8 @@ def parse_target(text: str, outside: Outside) -> Target:
     if kind not in EMITTERS:
         raise UsageError(
             f"there is no target {untrusted.one_line(kind)!r}",
-            where=f"--to {untrusted.one_line(kind)}:…",
-            mend=f"use one of {FORMS}",
+            where=f"--to {untrusted.one_line(kind)}{':…' if address else ''}",
+            mend=f"use one of {FORMS}; a chat such as Slack is a webhook",
         )
     emitter = EMITTERS[kind].open(address, outside)
     names = tuple(dict.fromkeys((kind, text, emitter.target)))

@@ -40,7 +40,7 @@ class Sns:
             raise UsageError(
                 "this is no ARN of an SNS topic",
                 where=f"sns:{address}",
-                mend="sns:arn:PARTITION:sns:REGION:ACCOUNT:TOPIC, as `aws sns list-topics` shows it",
+                mend="write sns:arn:PARTITION:sns:REGION:ACCOUNT:TOPIC; `aws sns list-topics` shows the ARN",
             )
         return cls(address, outside.aws)
 

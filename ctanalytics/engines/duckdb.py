@@ -309,8 +309,12 @@ class Engine:
         try:
             yield
         except duckdb.Error as error:
-            mend = "`ctanalytics views` lists the views and their columns"
-            if isinstance(error, duckdb.OutOfMemoryException):
+            mend = (
+                "`ctanalytics views` lists the views, `ctanalytics views NAME` the columns of one"
+            )
+            if isinstance(error, duckdb.ParserException):
+                mend = "mend the SQL, which is DuckDB's, where the caret points"
+            elif isinstance(error, duckdb.OutOfMemoryException):
                 mend = (
                     "cut the logs with --since, select fewer columns, or raise query.memory_bytes"
                 )
