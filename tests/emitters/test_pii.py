@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ctanalytics.emitters import pii
 from ctanalytics.emitters.document import plain
 from ctanalytics.emitters.pii import private
 from tests.emitters.alerts import alert, incident
@@ -16,6 +18,21 @@ from tests.emitters.alerts import alert, incident
 KEY = b"0123456789abcdef0123456789abcdef"
 SESSION = "arn:aws:sts::111122223333:assumed-role/Admin/alice.smith@example.com"
 USER = "arn:aws:iam::111122223333:user/teams/red/bob"
+
+
+OLD_EMAIL = re.compile(r"[\w.+-]+@(?=[\w-]+\.[\w.-]+)[\w.-]+")
+
+
+@given(st.text(st.sampled_from("ab.+-@_é 1"), max_size=30))
+def test_an_address_is_found_as_by_the_plain_pattern(text: str) -> None:
+    assert pii._EMAIL.findall(text) == OLD_EMAIL.findall(text)
+
+
+def test_a_text_of_one_long_word_is_hidden_in_linear_time() -> None:
+    """In quadratic time, as it once was, this takes minutes."""
+    word = "a" * 300_000
+    told = alert(explanation=f"{word} {'a.' * 100_000} x@example.com", title="1" * 200_000)
+    assert private(told, "masked").explanation.endswith("a. ***")
 
 
 def text_of(made: Any) -> str:
