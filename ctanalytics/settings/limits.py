@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+import operator
 import re
 import zoneinfo
 from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 from ctanalytics.settings.sections import (
     Allow,
-    Care,
     Detect,
     Emit,
-    Incidents,
-    Nightly,
     Route,
     RuleException,
     Rules,
@@ -23,99 +22,129 @@ from ctanalytics.settings.sections import (
 )
 
 _SEVERITIES = ("info", "low", "medium", "high", "critical")
-_LANGUAGES = ("en", "ja")
 _SERIES = ("writes", "errors", "reads", "data", "network")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SPAN = re.compile("([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
+_LEAST: Final[tuple[tuple[int, str, tuple[str, ...]], ...]] = (
+    (
+        1,
+        "at least 1",
+        (
+            "ingest.plan_bytes",
+            "ingest.plan_objects",
+            "ingest.part_bytes",
+            "ingest.part_objects",
+            "ingest.part_unpacked_bytes",
+            "ingest.merge_bytes",
+            "ingest.memory_bytes",
+            "ingest.requests_in_flight",
+            "ingest.ask_above",
+            "ingest.sweep_days",
+            "ingest.queue_hidden_seconds",
+            "ingest.follow_seconds",
+            "execution.part_bytes",
+            "care.file_bytes",
+            "care.group_rows",
+            "care.open_files",
+            "care.late_files",
+            "care.memory_bytes",
+            "audit.workers",
+            "audit.accounts_at_once",
+            "audit.retention_days",
+            "audit.seen_days",
+            "serve.days",
+        ),
+    ),
+    (2, "at least 2", ("incidents.accounts", "incidents.common_network")),
+    (0, "0 (one for each core) or more", ("ingest.workers",)),
+    (
+        0,
+        "0 (no limit of ours) or more",
+        ("query.timeout_seconds", "query.memory_bytes", "query.threads"),
+    ),
+    (
+        0,
+        "0 or more",
+        (
+            "care.workers",
+            "care.closes_after_hours",
+            "care.late_share",
+            "care.retention_hours",
+            "incidents.actor_minutes",
+            "incidents.near_minutes",
+            "incidents.closes_after_hours",
+            "nightly.again_days",
+            "nightly.vacuum_days",
+        ),
+    ),
+)
+"""The least that settings may be, how that is said, and which settings."""
+
+_ABOVE_ZERO: Final = {
+    "detect.budget": "more than 0 (false pages per week)",
+    "incidents.longest_days": "more than 0",
+    "watch.every_seconds": "more than 0",
+    "watch.hours": "more than 0",
+    "serve.timeout_seconds": "more than 0",
+}
+_BETWEEN: Final = {
+    "ingest.queue_wait_seconds": (0, 20, "0 to 20"),
+    "care.zstd_level": (1, 22, "1 to 22"),
+    "serve.port": (0, 65_535, "0 (one that is free) to 65535"),
+}
+_CHOICES: Final = {
+    "ingest.restore_tier": ("Bulk", "Standard", "Expedited"),
+    "report.language": ("en", "ja"),
+    "log_format": ("text", "json"),
+}
+_PARTS_OF_A_DAY: Final = ("detect.behaviour_rows", "rules.group_hours")
+
+
 def out_of_range(settings: Settings) -> Iterator[str]:
     """Say of each setting that can't be used which it is and what it must be."""
-    for name in (
-        "plan_bytes",
-        "plan_objects",
-        "part_bytes",
-        "part_objects",
-        "part_unpacked_bytes",
-        "merge_bytes",
-        "memory_bytes",
-        "requests_in_flight",
-    ):
-        if getattr(settings.ingest, name) < 1:
-            yield f"ingest.{name}: must be at least 1"
-    for name in ("ask_above", "sweep_days", "queue_hidden_seconds", "follow_seconds"):
-        if getattr(settings.ingest, name) < 1:
-            yield f"ingest.{name}: must be at least 1"
-    if not 0 <= settings.ingest.queue_wait_seconds <= 20:
-        yield "ingest.queue_wait_seconds: must be 0 to 20"
-    if settings.ingest.restore_tier not in ("Bulk", "Standard", "Expedited"):
-        yield "ingest.restore_tier: must be Bulk, Standard or Expedited"
-    if settings.ingest.workers < 0:
-        yield "ingest.workers: must be 0 (one for each core) or more"
-    if settings.execution.part_bytes < 1:
-        yield "execution.part_bytes: must be at least 1"
-    yield from _care_out_of_range(settings.care)
-    for name in ("timeout_seconds", "memory_bytes", "threads"):
-        if getattr(settings.query, name) < 0:
-            yield f"query.{name}: must be 0 (no limit of ours) or more"
+    yield from _numbers_out_of_range(settings)
+    for name, choices in _CHOICES.items():
+        if _value(settings, name) not in choices:
+            yield f"{name}: must be {_one_of(choices)}"
+    if not settings.care.sort:
+        yield "care.sort: must name at least one column of events"
+    if not _is_zone(settings.report.timezone):
+        yield "report.timezone: must be a time zone such as Asia/Tokyo"
     for name in settings.lookups:
         if not re.fullmatch("[a-z_][a-z0-9_]{0,62}", name):
             yield f"lookups.{name}: a table's name is lower-case letters, digits and _"
-    if not settings.detect.budget > 0:
-        yield "detect.budget: must be more than 0 (false pages per week)"
-    if settings.detect.behaviour_rows < 1 or 24 % settings.detect.behaviour_rows:
-        yield "detect.behaviour_rows: must divide a day: 1, 2, 3, 4, 6, 8, 12 or 24"
     yield from _allow_out_of_range(settings.detect.allow)
     yield from _series_out_of_range(settings.detect)
     yield from _rules_out_of_range(settings.rules)
     yield from _emit_out_of_range(settings.emit)
-    yield from _nights_out_of_range(settings.incidents, settings.nightly)
-    if not settings.watch.every_seconds > 0 or not settings.watch.hours > 0:
-        yield "watch.every_seconds, watch.hours: must be more than 0"
-    for name in ("workers", "accounts_at_once", "retention_days", "seen_days"):
-        if getattr(settings.audit, name) < 1:
-            yield f"audit.{name}: must be at least 1"
-    if not 0 <= settings.serve.port <= 65_535:
-        yield "serve.port: must be 0 (one that is free) to 65535"
-    if not settings.serve.timeout_seconds > 0 or settings.serve.days < 1:
-        yield "serve.timeout_seconds: must be more than 0; serve.days: at least 1"
-    if settings.report.language not in _LANGUAGES:
-        yield f"report.language: must be {_one_of(_LANGUAGES)}"
-    if not _is_zone(settings.report.timezone):
-        yield "report.timezone: must be a time zone such as Asia/Tokyo"
-    if settings.log_format not in ("text", "json"):
-        yield "log_format: must be text or json"
 
 
-def _nights_out_of_range(incidents: Incidents, nightly: Nightly) -> Iterator[str]:
-    for name in ("actor_minutes", "near_minutes", "closes_after_hours"):
-        if not getattr(incidents, name) >= 0:
-            yield f"incidents.{name}: must be 0 or more"
-    for name in ("accounts", "common_network"):
-        if getattr(incidents, name) < 2:
-            yield f"incidents.{name}: must be at least 2"
-    if not incidents.longest_days > 0:
-        yield "incidents.longest_days: must be more than 0"
-    if nightly.again_days < 0 or not nightly.vacuum_days >= 0:
-        yield "nightly.again_days, nightly.vacuum_days: must be 0 or more"
+def _numbers_out_of_range(settings: Settings) -> Iterator[str]:
+    # Written so that NaN, which is neither more nor less than anything, is out of range too.
+    for least, said, names in _LEAST:
+        for name in names:
+            if not _value(settings, name) >= least:
+                yield f"{name}: must be {said}"
+    for name, said in _ABOVE_ZERO.items():
+        if not _value(settings, name) > 0:
+            yield f"{name}: must be {said}"
+    for name, (least, most, said) in _BETWEEN.items():
+        if not least <= _value(settings, name) <= most:
+            yield f"{name}: must be {said}"
+    for name in _PARTS_OF_A_DAY:
+        hours = _value(settings, name)
+        if hours < 1 or 24 % hours:
+            yield f"{name}: must divide a day: 1, 2, 3, 4, 6, 8, 12 or 24"
 
 
-def _care_out_of_range(care: Care) -> Iterator[str]:
-    for name in ("file_bytes", "group_rows", "open_files", "late_files", "memory_bytes"):
-        if getattr(care, name) < 1:
-            yield f"care.{name}: must be at least 1"
-    for name in ("workers", "closes_after_hours", "late_share", "retention_hours"):
-        if not getattr(care, name) >= 0:
-            yield f"care.{name}: must be 0 or more"
-    if not 1 <= care.zstd_level <= 22:
-        yield "care.zstd_level: must be from 1 to 22"
-    if not care.sort:
-        yield "care.sort: must name at least one column of events"
+def _value(settings: Settings, name: str) -> Any:
+    """A setting by its dotted name."""
+    return operator.attrgetter(name)(settings)
 
 
 def _rules_out_of_range(rules: Rules) -> Iterator[str]:
-    if rules.group_hours < 1 or 24 % rules.group_hours:
-        yield "rules.group_hours: must divide a day: 1, 2, 3, 4, 6, 8, 12 or 24"
     for number, exception in enumerate(rules.exceptions, start=1):
         where = f"rules.exceptions, entry {number}"
         if not exception.rule or not exception.reason:

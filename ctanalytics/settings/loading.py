@@ -41,40 +41,18 @@ def load(
     """
     environ = os.environ if environ is None else environ
     known = dict(_fields(Settings))
-    given: dict[str, tuple[Any, str]] = {}
-    faults: list[str] = []
     path = file or Path(environ.get(ENV_PREFIX + "CONFIG", FILE_NAME))
-    if path.is_file():
-        for name, value in _flatten(_read_toml(path), known):
-            given[name] = (value, str(path))
-    elif file or ENV_PREFIX + "CONFIG" in environ:
+    if (file or ENV_PREFIX + "CONFIG" in environ) and not path.is_file():
         raise SettingsError(
             "there is no such settings file", where=str(path), mend="name a file that exists"
         )
-    for name, kind in known.items():
-        variable = ENV_PREFIX + name.replace(".", "_").upper()
-        if variable in environ:
-            text = environ[variable]
-            given[name] = (_of_variable(text, kind), variable)
-    for name, value in (flags or {}).items():
-        if value is not None:
-            given[name] = (value, "--" + name.rsplit(".", 1)[-1].replace("_", "-"))
     tree: dict[str, Any] = {}
-    for name, (value, origin) in sorted(given.items()):
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            meant = f", perhaps {near[0]}" if near else ""
-            faults.append(f"{name} ({origin}): there is no such setting{meant}")
-            continue
+    faults: list[str] = []
+    for name, (value, origin) in sorted(_given(known, path, environ, flags or {}).items()):
         try:
-            converted = msgspec.convert(value, known[name], strict=False)
-        except (msgspec.ValidationError, UnicodeError) as error:
+            _put(tree, name, _converted(name, value, known))
+        except ValueError as error:
             faults.append(f"{name} ({origin}): {error}")
-            continue
-        if isinstance(converted, int) and abs(converted) >= _MOST:
-            faults.append(f"{name} ({origin}): no number of that size can be meant")
-            continue
-        _put(tree, name, converted)
     if not faults:
         settings: Settings = msgspec.convert(tree, Settings)
         faults = list(out_of_range(settings))
@@ -85,6 +63,39 @@ def load(
         where=str(path) if path.is_file() else "flags and CTANALYTICS_* variables",
         mend="correct them; `docs/settings.md` lists all settings with their units",
     )
+
+
+def _given(
+    known: Mapping[str, Any], path: Path, environ: Mapping[str, str], flags: Mapping[str, Any]
+) -> dict[str, tuple[Any, str]]:
+    """Dotted names to values and where they come from; the last place that speaks wins."""
+    given: dict[str, tuple[Any, str]] = {}
+    if path.is_file():
+        for name, value in _flatten(_read_toml(path), known):
+            given[name] = (value, str(path))
+    for name, kind in known.items():
+        variable = ENV_PREFIX + name.replace(".", "_").upper()
+        if variable in environ:
+            given[name] = (_of_variable(environ[variable], kind), variable)
+    for name, value in flags.items():
+        if value is not None:
+            given[name] = (value, "--" + name.rsplit(".", 1)[-1].replace("_", "-"))
+    return given
+
+
+def _converted(name: str, value: Any, known: Mapping[str, Any]) -> Any:
+    """Return a setting's value in its type.
+
+    Raises:
+        ValueError: there is no such setting, or it can't be that (msgspec's errors are such too).
+    """
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        raise ValueError("there is no such setting" + (f", perhaps {near[0]}" if near else ""))
+    converted = msgspec.convert(value, known[name], strict=False)
+    if isinstance(converted, int) and abs(converted) >= _MOST:
+        raise ValueError("no number of that size can be meant")
+    return converted
 
 
 def _of_variable(text: str, kind: Any) -> Any:
