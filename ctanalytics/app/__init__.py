@@ -1,0 +1,1 @@
+"""What commands do: one verb a file, plain arguments in, a frozen result out."""

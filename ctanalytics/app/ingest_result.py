@@ -121,6 +121,7 @@ class Counts:
     """Plans in which something was set aside or waits for another try."""
 
     def state(self, *names: str) -> int:
+        """How many objects ended in one of some states."""
         return sum(self.states.get(name, 0) for name in names)
 
     def add(self, done: PlanDone) -> None:

@@ -99,6 +99,7 @@ def emit_json(value: Any) -> None:
 
 
 def plain(value: object) -> object:
+    """Return what JSON has no form for as text: times as ISO 8601 with Z, bytes as UTF-8."""
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, bytes):

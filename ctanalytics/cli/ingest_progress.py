@@ -35,6 +35,7 @@ class Shown:
     _last_line: float = field(default_factory=time.monotonic)
 
     def __call__(self, at: Progress) -> None:
+        """Draw the bar, and now and then write a line where there is none."""
         now = time.monotonic()
         if at.listed or at.objects < self._before:
             self._began = None  # another source, or another pass

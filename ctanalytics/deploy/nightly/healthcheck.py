@@ -13,6 +13,7 @@ LEAST_BYTES = 256 * 1024 * 1024
 
 
 def main() -> int:
+    """Return the exit code; what is wrong goes to stderr."""
     folder = os.environ.get("TMPDIR", "/scratch")
     try:
         with tempfile.NamedTemporaryFile(dir=folder) as file:
