@@ -46,6 +46,11 @@ class CtanalyticsError(Exception):
         return (_rebuild, (type(self), self.what, self.where, self.mend))
 
 
+def reason(error: Exception) -> str:
+    """Say why a file can't be used: of the system's errors the words, without number and path."""
+    return getattr(error, "strerror", None) or str(error)
+
+
 def _rebuild(kind: type[CtanalyticsError], what: str, where: str, mend: str) -> CtanalyticsError:
     return kind(what, where=where, mend=mend)
 

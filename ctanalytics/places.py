@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 import pyarrow as pa
 
-from ctanalytics.errors import SettingsError
+from ctanalytics.errors import SettingsError, reason
 from ctanalytics.settings import Geoip
 
 PLACES: Final = pa.schema(
@@ -138,7 +138,7 @@ def aws_ranges(file: str) -> AwsRanges:
             known.setdefault(key, one.region)
     except (OSError, ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
         raise SettingsError(
-            f"the list of AWS's ranges can't be read: {error}",
+            f"the list of AWS's ranges can't be read: {reason(error)}",
             where=f"geoip.aws_ranges = {file}",
             mend="give the file that AWS publishes as ip-ranges.json",
         ) from error
@@ -212,7 +212,7 @@ class _Database:
 
     def _unreadable(self, error: Exception) -> SettingsError:
         return SettingsError(
-            f"the MaxMind file can't be read: {error}",
+            f"the MaxMind file can't be read: {reason(error)}",
             where=f"{self._setting} = {self._file}",
             mend="give a file in MaxMind's format (.mmdb), such as GeoLite2-City",
         )

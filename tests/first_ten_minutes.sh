@@ -1,6 +1,6 @@
 #!/bin/sh
 # The first ten minutes of somebody new: README and quick start in a fresh clone of what is committed, with
-# an empty HOME and an empty environment, and from `make install` on without a network. Tells the seconds of each step.
+# an empty HOME and an empty environment, and from `make install` on without a network. Tells the seconds of each step, and those of CPU.
 #   sh tests/first_ten_minutes.sh          in a folder that is removed
 #   sh tests/first_ten_minutes.sh FOLDER   in this one, which stays, with all that was printed in FOLDER/said
 # Linux with unprivileged user namespaces, git, make, bash and Python 3.11 or newer.
@@ -32,13 +32,23 @@ since() { # seconds since a moment in nanoseconds
     awk "BEGIN { printf \"%.1f\", ($(date +%s%N) - $1) / 1e9 }"
 }
 
+cpu() { # keep the seconds of CPU time that children have taken so far
+    times >"$work/times"
+    cpu=$(sed -n 2p "$work/times" | tr 'ms' '  ' | awk '{ print 60 * ($1 + $3) + $2 + $4 }')
+}
+
 step() { # step NAME COMMAND...: run it, keep what it says, tell how long it took
     name=$1 && shift
     file=$work/said/$(printf %s "$name" | tr -c 'a-zA-Z0-9\n' _ | cut -c 1-60).txt
+    cpu
+    before=$cpu
     start=$(date +%s%N)
     code=0
     "$@" >"$file" 2>&1 </dev/null || code=$?
-    printf '%7s s  exit code %d  %5d lines  %s\n' "$(since "$start")" "$code" "$(wc -l <"$file")" "$name"
+    seconds=$(since "$start")
+    cpu
+    printf '%7s s, of CPU %7s s  exit code %d  %5d lines  %s\n' \
+        "$seconds" "$(awk "BEGIN { printf \"%.1f\", $cpu - $before }")" "$code" "$(wc -l <"$file")" "$name"
     case $code in
         0 | 3) ;;
         *) tail -n 20 "$file" && exit 1 ;;
@@ -80,5 +90,6 @@ if command -v zsh >/dev/null; then
     step "ctanalytics --install-completion in zsh" offline zsh -c 'ctanalytics --install-completion; true'
     step "Tab in zsh" offline zsh -c 'test "$(_CTANALYTICS_COMPLETE=complete_zsh _TYPER_COMPLETE_ARGS="ctanalytics detect --detector ca" ctanalytics)" = "_arguments '"'*: :((\"call_rate\"))'"'"'
 fi
-printf '%7s s  in all\n' "$(since "$began")"
+cpu
+printf '%7s s, of CPU %7s s  in all\n' "$(since "$began")" "$(printf %.1f "$cpu")"
 echo "left in HOME: $(cd "$work/home" && find . -type f -o -type l | sed 's|^\./||' | sort | tr '\n' ' ')"

@@ -17,7 +17,7 @@ import msgspec
 from ctanalytics import aws as amazon
 from ctanalytics.app.audit import AuditResult, Job, Unreached, job_of, judge, read
 from ctanalytics.aws_errors import SOURCE, aws_errors
-from ctanalytics.errors import CtanalyticsError, UsageError
+from ctanalytics.errors import CtanalyticsError, UsageError, reason
 from ctanalytics.lake.lake import Lake
 from ctanalytics.posture.snapshot import Ask, Snapshot
 from ctanalytics.settings import Aws, Settings
@@ -248,7 +248,9 @@ def _from_file(path: Path) -> Iterator[str]:
         rows = list(csv.reader(path.read_text("utf-8-sig").splitlines()))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(
-            f"the file can't be read: {error}", where=str(path), mend="name a UTF-8 text file"
+            f"the file can't be read: {reason(error)}",
+            where=str(path),
+            mend="name a UTF-8 text file",
         ) from error
     lines = [(number, ",".join(cells)) for number, cells in enumerate(rows, 1) if any(cells)]
     ids = {number: _ACCOUNT.findall(text) for number, text in lines}

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ctanalytics.errors import UsageError
+from ctanalytics.errors import UsageError, reason
 
 BEFORE: Final = dt.timedelta(minutes=30)
 AFTER: Final = dt.timedelta(days=1)
@@ -79,7 +79,9 @@ def read(path: Path) -> list[Label]:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
-            f"the labels can't be read: {error}", where=str(path), mend="name a JSON Lines file"
+            f"the labels can't be read: {reason(error)}",
+            where=str(path),
+            mend="name a JSON Lines file",
         ) from error
     labels, faults = [], []
     for number, line in enumerate(lines, start=1):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from ctanalytics.errors import UsageError
+from ctanalytics.errors import UsageError, reason
 
 Kind = Literal["network", "key", "arn", "account", "user_agent"]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -84,7 +84,9 @@ def read(path: Path) -> list[Indicator]:
         lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
-            f"the list can't be read: {error}", where=str(path), mend="name a UTF-8 text file"
+            f"the list can't be read: {reason(error)}",
+            where=str(path),
+            mend="name a UTF-8 text file",
         ) from error
     header = [cell.strip().lower() for cell in next(_cells(lines[:1], path), [])]
     if "value" in header:
@@ -98,7 +100,7 @@ def _cells(lines: list[str], path: Path) -> Iterator[list[str]]:
         yield from csv.reader(lines)
     except csv.Error as error:
         raise UsageError(
-            f"the list can't be read: {error}", where=str(path), mend="one indicator a line"
+            f"the list can't be read: {reason(error)}", where=str(path), mend="one indicator a line"
         ) from error
 
 

@@ -139,13 +139,15 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _read(file: Path) -> str:
-    from ctanalytics.errors import UsageError
+    from ctanalytics.errors import UsageError, reason
 
     try:
         return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
-            f"the file can't be read: {error}", where=str(file), mend="name a UTF-8 text file"
+            f"the file can't be read: {reason(error)}",
+            where=str(file),
+            mend="name a UTF-8 text file",
         ) from error
 
 

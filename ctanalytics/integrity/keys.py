@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from ctanalytics import aws as amazon
 from ctanalytics import settings
 from ctanalytics.aws_errors import SOURCE, aws_errors
-from ctanalytics.errors import UsageError
+from ctanalytics.errors import UsageError, reason
 from ctanalytics.records import digest as form
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class KeyFiles:
                 keys = form.parse_public_keys(Path(name).read_bytes())
             except (OSError, ValueError) as error:
                 raise UsageError(
-                    f"the public keys can't be read: {error}",
+                    f"the public keys can't be read: {reason(error)}",
                     where=name,
                     mend="save the reply of `aws cloudtrail list-public-keys` of each region",
                 ) from error

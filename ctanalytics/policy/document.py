@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from ctanalytics.errors import UsageError
+from ctanalytics.errors import UsageError, reason
 from ctanalytics.policy import actions
 
 Verdict = Literal["allowed", "denied", "?"]
@@ -100,7 +100,7 @@ def read(path: Path) -> Policy:
         found = json.loads(path.read_text("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(
-            f"the policy can't be read: {error}",
+            f"the policy can't be read: {reason(error)}",
             where=str(path),
             mend="name a file with one IAM policy document as JSON",
         ) from error

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from ctanalytics.errors import UsageError
+from ctanalytics.errors import UsageError, reason
 from ctanalytics.lake.lake import Lake
 from ctanalytics.records.directory import ACCOUNT_DIRECTORY, USER_DIRECTORY
 
@@ -67,7 +67,9 @@ def _rows(file: Path, key: str, schema: pa.Schema) -> tuple[dict[int, dict[str, 
         lines = list(csv.reader(file.read_text("utf-8-sig").splitlines()))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(
-            f"the file can't be read: {error}", where=str(file), mend="name a UTF-8 CSV file"
+            f"the file can't be read: {reason(error)}",
+            where=str(file),
+            mend="name a UTF-8 CSV file",
         ) from error
     header = [cell.strip().lower() for cell in lines[0]] if lines else []
     known = [name for name in schema.names if name not in _OWN]

@@ -13,7 +13,7 @@ from ctanalytics.app.deploy import compose
 from ctanalytics.app.deploy.commands import Telling, commands
 from ctanalytics.app.deploy.kits import Kit, kit
 from ctanalytics.app.deploy.parameters import Parameter, filled, parameter
-from ctanalytics.errors import UsageError
+from ctanalytics.errors import UsageError, reason
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,9 @@ def read_outputs(path: Path) -> dict[str, str]:
             for each in stack.get("Outputs", [])
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        why = reason(error) if isinstance(error, OSError) else "it holds something else"
         raise UsageError(
-            f"no outputs of a stack can be read: {type(error).__name__}",
+            f"no outputs of a stack can be read: {why}",
             where=str(path),
             mend="write it by `aws cloudformation describe-stacks --stack-name NAME`",
         ) from error
