@@ -15,6 +15,7 @@ from ctanalytics.engines.executor import Part, Result
 from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.layout import INGEST_TABLES, RECORD_TABLES
 from ctanalytics.settings import Ingest, Settings
+from tests import lakes
 
 SCRIPT = """
 import json, sys
@@ -36,6 +37,9 @@ def settings(workers: int = 1, **limits: Any) -> Settings:
 def run(source: Path | str, lake: Path | str, *, workers: int = 1, **more: Any) -> IngestResult:
     """Ingest in this process, and check the sum of the counts."""
     names = {name: more.pop(name) for name in list(more) if name in Ingest.__struct_fields__}
+    new = "://" not in str(lake) and not Path(lake).exists()
+    if new and Path(source).exists() and not more.get("dry_run"):
+        lakes.empty(lake)
     result = ingest([str(source)], str(lake), settings=settings(workers, **names), **more)
     parts = (
         result.records_written,

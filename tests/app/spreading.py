@@ -19,7 +19,7 @@ from ctanalytics.lake import derived
 from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.layout import DERIVED
 from ctanalytics.settings import Geoip, Rules
-from tests import mmdb
+from tests import lakes, mmdb
 from tests.detectors.organization import DAYS, START, background, calls, minute
 
 DAY = dt.timedelta(days=1)
@@ -100,7 +100,7 @@ def rules(folder: Path) -> Rules:
 
 def filled(place: Path) -> Lake:
     """A lake with these events, a file a date."""
-    lake = Lake.create(str(place))
+    lake = lakes.empty(place)
     lake.append("events", pa.concat_tables(events()))
     return lake
 

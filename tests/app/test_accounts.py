@@ -13,7 +13,7 @@ from ctanalytics.errors import UsageError
 from ctanalytics.lake.lake import Lake
 from ctanalytics.records import schema
 from ctanalytics.settings import Settings
-from tests import builders
+from tests import builders, lakes
 from tests.aws_server import Server, aws_server
 
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
@@ -21,7 +21,7 @@ NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
-    return Lake.create(tmp_path / "lake")
+    return lakes.empty(tmp_path / "lake")
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from ctanalytics.findings import TIMESTAMP
 from ctanalytics.lake.lake import Lake
 from ctanalytics.records.schema import INSIGHTS
 from ctanalytics.settings import Settings
+from tests import lakes
 from tests.cli.runner import run
 from tests.detectors.organization import DAYS, START, background, calls, minute
 
@@ -43,7 +44,7 @@ def events(until: dt.datetime | None = None) -> pa.Table:
 
 
 def made(place: Path, rows: pa.Table) -> Lake:
-    lake = Lake.create(str(place))
+    lake = lakes.empty(place)
     lake.append("events", rows)
     return lake
 

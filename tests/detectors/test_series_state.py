@@ -21,6 +21,7 @@ from ctanalytics.lake.derived import Derived
 from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.layout import DERIVED, TABLES
 from ctanalytics.settings import Calendar, Detect
+from tests import lakes
 from tests.detectors.organization import DAYS, START, background, calls, minute
 
 LATE = START + dt.timedelta(days=20, hours=3)
@@ -29,7 +30,7 @@ WINDOW = Window(START + dt.timedelta(days=DAYS - 2), START + dt.timedelta(days=D
 
 def fill(place: Path, *tables: pa.Table) -> Lake:
     """A lake with these events, one file a date."""
-    lake = Lake.create(str(place))
+    lake = lakes.empty(place)
     lake.append("events", pa.concat_tables(tables))
     return lake
 

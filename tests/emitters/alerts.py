@@ -15,6 +15,7 @@ from ctanalytics.emitters.base import Alert, alert_from, incident_from
 from ctanalytics.findings import ANOMALIES
 from ctanalytics.lake.lake import Lake
 from ctanalytics.records.incidents import INCIDENTS
+from tests import lakes
 
 NOW = dt.datetime(2024, 5, 2, 6, 0, tzinfo=dt.UTC)
 
@@ -116,7 +117,7 @@ def incident(name: str = "i", **columns: Any) -> Alert:
 
 def lake(place: Path | str, *rows: dict[str, Any]) -> Lake:
     """A lake with these anomalies."""
-    made = Lake.create(str(place))
+    made = lakes.empty(place)
     add(made, *rows)
     return made
 

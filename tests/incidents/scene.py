@@ -15,7 +15,7 @@ from ctanalytics.findings import ANOMALIES, anomaly_id
 from ctanalytics.lake.lake import Lake
 from ctanalytics.records import schema
 from ctanalytics.settings import Settings
-from tests import builders
+from tests import builders, lakes
 
 T0 = dt.datetime(2026, 3, 4, 12, tzinfo=dt.UTC)
 NIGHT = dt.datetime(2026, 3, 5, 1, tzinfo=dt.UTC)
@@ -96,7 +96,7 @@ def anomaly(calls: Sequence[Mapping[str, Any]], key: str = "a", **columns: Any) 
 
 def lake(place: Path, calls: Sequence[Mapping[str, Any]], *anomalies: Mapping[str, Any]) -> Lake:
     """A lake of these events and anomalies."""
-    made = Lake.create(place)
+    made = lakes.empty(place)
     made.append("events", pa.Table.from_pylist([dict(call) for call in calls], schema.EVENTS))
     add(made, *anomalies)
     return made

@@ -17,6 +17,7 @@ from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.ledger import Known, Ledger
 from ctanalytics.lake.merge import write
 from ctanalytics.records import schema
+from tests import lakes
 from tests.logs import START, key
 
 S1, S2 = "ab" * 32, "0c" * 32
@@ -24,7 +25,7 @@ S1, S2 = "ab" * 32, "0c" * 32
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
-    return Lake.create(tmp_path / "lake")
+    return lakes.empty(tmp_path / "lake")
 
 
 def found(name: str = "a", **fields: Any) -> dict[str, Any]:

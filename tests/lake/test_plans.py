@@ -15,13 +15,13 @@ from ctanalytics.lake import plans, staging
 from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.layout import INGEST_TABLES, TABLES
 from ctanalytics.lake.merge import write
-from tests import builders
+from tests import builders, lakes
 from tests.logs import START
 
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
-    return Lake.create(tmp_path / "lake")
+    return lakes.empty(tmp_path / "lake")
 
 
 def plan(plan_id: int = 1, owner: str = "me") -> plans.Plan:
