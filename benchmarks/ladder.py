@@ -91,8 +91,11 @@ _COPY = """
         select
             source.*,
             copy,
-            cast(cast(account_id as bigint) + copy * 1000003 as varchar) as account
-        from (from {{source}} where regexp_full_match(account_id, '[1-9][0-9]{{{{11}}}}')) as source
+            lpad(
+                cast((cast(account_id as bigint) + copy * 1000003) % 1000000000000 as varchar),
+                12, '0'
+            ) as account
+        from (from {{source}} where regexp_full_match(account_id, '[0-9]{{{{12}}}}')) as source
         cross join range({{copies}}) as copies(copy)
     )
     order by {order}
