@@ -2,93 +2,71 @@
 -- grain:  indicator, kind, value
 -- reads:  events, hunt_values (kind, value, indicator, note), hunt_arns (indicator, note)
 -- units:  calls: count; times UTC; event_ids: the first three
-with matched as (
+with called as not materialized (
     select
-        hunt_values.indicator,
-        hunt_values.note,
-        hunt_values.kind,
-        hunt_values.value,
-        events.account_id,
-        events.event_id,
-        events.event_time,
-        events.is_error,
-        coalesce(events.principal_arn, events.actor) as principal
+        account_id,
+        event_id,
+        event_time,
+        is_error,
+        coalesce(principal_arn, actor) as principal,
+        source_ip_address,
+        access_key_id,
+        user_agent,
+        identity_account_id,
+        list_concat(
+            [identity_arn, principal_arn, session_issuer_arn], coalesce(resource_arns, [])
+        ) as arns
     from events
-    inner join hunt_values
-        on hunt_values.value = events.source_ip_address
-    where hunt_values.kind = 'address'
+),
+wanted as not materialized (
+    select
+        kind,
+        value,
+        indicator,
+        note
+    from hunt_values
+),
+-- One join for each column, since a join by any of several reads every pair.
+found as (
+    select
+        wanted.*,
+        called.*
+    from called
+    inner join wanted
+        on wanted.kind = 'address' and wanted.value = called.source_ip_address
     union all
     select
-        hunt_values.indicator,
-        hunt_values.note,
-        hunt_values.kind,
-        hunt_values.value,
-        events.account_id,
-        events.event_id,
-        events.event_time,
-        events.is_error,
-        coalesce(events.principal_arn, events.actor) as principal
-    from events
-    inner join hunt_values
-        on hunt_values.value = events.access_key_id
-    where hunt_values.kind = 'key'
+        wanted.*,
+        called.*
+    from called
+    inner join wanted
+        on wanted.kind = 'key' and wanted.value = called.access_key_id
     union all
     select
-        hunt_values.indicator,
-        hunt_values.note,
-        hunt_values.kind,
-        hunt_values.value,
-        events.account_id,
-        events.event_id,
-        events.event_time,
-        events.is_error,
-        coalesce(events.principal_arn, events.actor) as principal
-    from events
-    inner join hunt_values
-        on hunt_values.value = events.user_agent
-    where hunt_values.kind = 'user_agent'
+        wanted.*,
+        called.*
+    from called
+    inner join wanted
+        on wanted.kind = 'user_agent' and wanted.value = called.user_agent
     union all
     select
-        hunt_values.indicator,
-        hunt_values.note,
-        hunt_values.kind,
-        hunt_values.value,
-        events.account_id,
-        events.event_id,
-        events.event_time,
-        events.is_error,
-        coalesce(events.principal_arn, events.actor) as principal
-    from events
-    inner join hunt_values
-        on hunt_values.value = events.identity_account_id
-    where hunt_values.kind = 'account'
+        wanted.*,
+        called.*
+    from called
+    inner join wanted
+        on wanted.kind = 'account' and wanted.value = called.identity_account_id
     union all
     select
-        hunt_arns.indicator,
-        hunt_arns.note,
         'arn' as kind,
         hunt_arns.indicator as value,
-        named.account_id,
-        named.event_id,
-        named.event_time,
-        named.is_error,
-        named.principal
+        hunt_arns.indicator,
+        hunt_arns.note,
+        named.* exclude (arn)
     from (
         select
-            account_id,
-            event_id,
-            event_time,
-            is_error,
-            coalesce(principal_arn, actor) as principal,
-            unnest(
-                list_distinct(
-                    list_concat(
-                        [identity_arn, principal_arn, session_issuer_arn],
-                        coalesce(resource_arns, [])
-                    )
-                )
-            ) as arn
-        from events
+            *,
+            unnest(list_distinct(arns)) as arn
+        from called
         where (select count(*) from hunt_arns) > 0
     ) as named
     inner join hunt_arns
@@ -107,6 +85,6 @@ select
     min(event_time) as first_seen,
     max(event_time) as last_seen,
     arg_min(event_id, event_time, 3) as event_ids
-from matched
+from found
 group by indicator, kind, value
 order by first_seen, indicator, kind, value
