@@ -136,12 +136,7 @@ def validate(
     if since is None and place.bucket != "file":
         since = now - dt.timedelta(days=_DAYS)
         notes.append(f"without --since the last {_DAYS} days are validated")
-    open_end = until is None and place.bucket == "file"
-    end = until or _end(place, found, now)
-    if since is not None and since >= end:
-        raise UsageError(
-            "the span is empty", where="--since, --until", mend="give a start before the end"
-        )
+    end = _end(place, found, since, until, now)
     tally = _Tally()
     kept = Kept(_lake(lake, settings), keys.origin, now)
     with ExitStack() as stack:
@@ -155,7 +150,7 @@ def validate(
             since=since,
             until=end,
             as_of=now if until else end,
-            open_end=open_end,
+            open_end=until is None and place.bucket == "file",
             original=original,
             journal=journal,
         )
@@ -302,13 +297,24 @@ def _original(text: str | None) -> tuple[str, str] | None:
     return found
 
 
-def _end(place: Place, found: Sequence[Cell], now: dt.datetime) -> dt.datetime:
-    """Where a validation ends that is not told: now, or where the newest digest of a folder does.
+def _end(
+    place: Place,
+    found: Sequence[Cell],
+    since: dt.datetime | None,
+    until: dt.datetime | None,
+    now: dt.datetime,
+) -> dt.datetime:
+    """Where a validation ends; the start has to lie before it."""
+    end = until or (_newest(place, found, now) if place.bucket == "file" else now)
+    if since is not None and since >= end:
+        raise UsageError(
+            "the span is empty", where="--since, --until", mend="give a start before the end"
+        )
+    return end
 
-    By the names; times to come are no evidence.
-    """
-    if place.bucket != "file":
-        return now
+
+def _newest(place: Place, found: Sequence[Cell], now: dt.datetime) -> dt.datetime:
+    """Where the newest digest of a folder ends, by the names; times to come are no evidence."""
     ends = [
         trails.stamp_of(entries[-1])
         for cell in found
