@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from ctanalytics.engines.duckdb import Engine
 from ctanalytics.engines.table_files import TableFiles
 from ctanalytics.findings import ANOMALIES, BEHAVIOUR_DRIFT, MARKS, OUTBOX
+from ctanalytics.lake.lake import Lake
 from ctanalytics.records import schema, series_tables
 from ctanalytics.records.config_item import CONFIG_ITEMS
 from ctanalytics.records.directory import ACCOUNT_DIRECTORY, USER_DIRECTORY
@@ -86,6 +87,33 @@ def event(time: dt.datetime, **columns: Any) -> dict[str, Any]:
     unknown = columns.keys() - set(schema.EVENTS.names)
     assert not unknown, f"no such columns: {unknown}"
     return row | columns
+
+
+def anomaly(started_at: dt.datetime, **columns: Any) -> dict[str, Any]:
+    """One row of `anomalies`: a closed surge without evidence, unless the columns say otherwise."""
+    row: dict[str, Any] = {
+        "anomaly_id": "ab" * 16,
+        "state": "closed",
+        "revision": 1,
+        "detector": "call_rate",
+        "kind": "surge",
+        "severity": "high",
+        "score": 5.0,
+        "started_at": started_at,
+        "series_key": "x",
+        "title": "t",
+        "explanation": "e.",
+        "evidence": "{}",
+        "detected_at": started_at,
+    }
+    unknown = columns.keys() - set(ANOMALIES.names)
+    assert not unknown, f"no such columns: {unknown}"
+    return row | columns
+
+
+def append(lake: str | Path, table: str, *rows: dict[str, Any]) -> None:
+    """Commit rows to a lake's table; columns that they lack are null."""
+    Lake.open(lake).append(table, pa.Table.from_pylist(list(rows), SCHEMAS[table]))
 
 
 def engine(

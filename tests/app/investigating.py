@@ -7,18 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 import ctanalytics
 from ctanalytics import settings
 from ctanalytics.app.investigate import InvestigateResult, investigate
-from ctanalytics.findings import ANOMALIES
-from ctanalytics.lake import layout
-from ctanalytics.lake.lake import Lake
-from ctanalytics.records.directory import ACCOUNT_DIRECTORY
-from ctanalytics.records.incidents import INCIDENTS
-from tests import logs
+from tests import builders, logs
 
 PROD, DEV = "111122223333", "444455556666"
 
@@ -84,6 +78,10 @@ def answer(account: str, name: str, key: str) -> dict[str, Any]:
     }
 
 
+_MINUTE = dt.timedelta(minutes=1)
+_OFFICE = {"sourceIPAddress": OFFICE, "userAgent": "aws-cli/2.31.0"}
+
+
 class Story:
     """Records, one after the other."""
 
@@ -116,25 +114,36 @@ def story() -> tuple[Story, dict[str, str]]:
     """Ten quiet days of Dora's key, a night of somebody else's, a morning of repair."""
     told, ids = Story(), {}
     dora = user("dora", KEY)
-    office = {"sourceIPAddress": OFFICE, "userAgent": "aws-cli/2.31.0"}
+    _quiet_days(told, dora)
+    ids |= _with_the_key(told, dora)
+    ids |= _with_roles(told, dora)
+    _by_others(told)
+    return told, ids
+
+
+def _quiet_days(told: Story, dora: dict[str, Any]) -> None:
     for day in range(1, 11):
         at = dt.datetime(2026, 3, day, 9, tzinfo=dt.UTC)
-        told.call(at, dora, "ec2:DescribeInstances", **office)
-        told.call(at, user("erin", "AKIAERINERINEEXAMPLE"), "ec2:DescribeInstances", **office)
-    minute = dt.timedelta(minutes=1)
+        told.call(at, dora, "ec2:DescribeInstances", **_OFFICE)
+        told.call(at, user("erin", "AKIAERINERINEEXAMPLE"), "ec2:DescribeInstances", **_OFFICE)
+
+
+def _with_the_key(told: Story, dora: dict[str, Any]) -> dict[str, str]:
+    """The night until the key has left a user and a key of its own."""
+    ids = {}
     told.call(NIGHT, dora, "sts:GetCallerIdentity", userAgent=HOSTILE)
     for second in range(3):
         told.call(
-            NIGHT + minute + dt.timedelta(seconds=second),
+            NIGHT + _MINUTE + dt.timedelta(seconds=second),
             dora,
             "iam:ListUsers",
             errorCode="AccessDenied",
             errorMessage=HOSTILE,
         )
-    told.call(NIGHT + 2 * minute, dora, "iam:ListUsers")
+    told.call(NIGHT + 2 * _MINUTE, dora, "iam:ListUsers")
     made = {"user": {"userName": "svc-backup", "arn": f"arn:aws:iam::{PROD}:user/svc-backup"}}
     ids["user"] = told.call(
-        NIGHT + 3 * minute,
+        NIGHT + 3 * _MINUTE,
         dora,
         "iam:CreateUser",
         requestParameters={"userName": "svc-backup"},
@@ -142,53 +151,59 @@ def story() -> tuple[Story, dict[str, str]]:
     )
     key = {"accessKey": {"accessKeyId": NEW_KEY, "userName": "svc-backup", "status": "Active"}}
     ids["key"] = told.call(
-        NIGHT + 4 * minute,
+        NIGHT + 4 * _MINUTE,
         dora,
         "iam:CreateAccessKey",
         requestParameters={"userName": "svc-backup"},
         responseElements=key,
     )
     told.call(
-        NIGHT + 5 * minute,
+        NIGHT + 5 * _MINUTE,
         dora,
         "secretsmanager:GetSecretValue",
         requestParameters={"secretId": "pay/db", "versionStage": HOSTILE},
     )
+    return ids
+
+
+def _with_roles(told: Story, dora: dict[str, Any]) -> dict[str, str]:
+    """From role to role, into another account, and back with the new key."""
+    ids = {}
     shared = {
         "requestParameters": {"roleArn": f"arn:aws:iam::{DEV}:role/deploy"},
         "responseElements": answer(DEV, "deploy", FIRST),
         "sharedEventID": "5f0e8f3a-0000-4000-8000-000000000001",
     }
-    ids["assume"] = told.call(NIGHT + 20 * minute, dora, "sts:AssumeRole", **shared)
+    ids["assume"] = told.call(NIGHT + 20 * _MINUTE, dora, "sts:AssumeRole", **shared)
     stranger = {"type": "AWSAccount", "principalId": dora["principalId"], "accountId": PROD}
-    told.call(NIGHT + 20 * minute, stranger, "sts:AssumeRole", **shared, recipientAccountId=DEV)
+    told.call(NIGHT + 20 * _MINUTE, stranger, "sts:AssumeRole", **shared, recipientAccountId=DEV)
     first, second = role(DEV, "deploy", FIRST), role(DEV, "audit", SECOND)
     told.call(
-        NIGHT + 21 * minute,
+        NIGHT + 21 * _MINUTE,
         first,
         "ec2:RunInstances",
         requestParameters={"imageId": "ami-0abcdef1234567890"},
         responseElements={"instancesSet": {"items": [{"instanceId": "i-0123456789abcdef0"}]}},
     )
     told.call(
-        NIGHT + 22 * minute,
+        NIGHT + 22 * _MINUTE,
         first,
         "sts:AssumeRole",
         requestParameters={"roleArn": f"arn:aws:iam::{DEV}:role/audit"},
         responseElements=answer(DEV, "audit", SECOND),
     )
     ids["policy"] = told.call(
-        NIGHT + 23 * minute,
+        NIGHT + 23 * _MINUTE,
         second,
         "s3:PutBucketPolicy",
         requestParameters={"bucketName": "pay-records"},
     )
     told.call(
-        NIGHT + 24 * minute, second, "cloudtrail:StopLogging", requestParameters={"name": "main"}
+        NIGHT + 24 * _MINUTE, second, "cloudtrail:StopLogging", requestParameters={"name": "main"}
     )
     # CloudFormation acts for the first session, with a key that no answer names.
     told.call(
-        NIGHT + 25 * minute,
+        NIGHT + 25 * _MINUTE,
         {
             **first,
             "accessKeyId": "ASIACLOUDFORMEXAMPLE",
@@ -201,31 +216,35 @@ def story() -> tuple[Story, dict[str, str]]:
     )
     for number in range(2):
         told.call(
-            NIGHT + (40 + number) * minute,
+            NIGHT + (40 + number) * _MINUTE,
             user("svc-backup", NEW_KEY),
             "ec2:DescribeInstances",
             sourceIPAddress="198.51.100.24",
         )
-    # Not of this story: the same role, in a session that somebody else began.
+    return ids
+
+
+def _by_others(told: Story) -> None:
+    """What is not of this story, and what takes the new key away."""
+    # The same role, in a session that somebody else began.
     told.call(
-        NIGHT + 50 * minute,
+        NIGHT + 50 * _MINUTE,
         role(DEV, "deploy", FOREIGN) | {"principalId": "AROADEPLOYXXXEXAMPLE:else"},
         "s3:ListBuckets",
-        **office,
+        **_OFFICE,
     )
     erin = user("erin", "AKIAERINERINEEXAMPLE")
-    told.call(NIGHT + 55 * minute, erin, "iam:GetUser", requestParameters={"userName": "web"})
+    told.call(NIGHT + 55 * _MINUTE, erin, "iam:GetUser", requestParameters={"userName": "web"})
     told.call(
-        NIGHT + 56 * minute, erin, "iam:GetRole", requestParameters={"roleName": "web"}, **office
+        NIGHT + 56 * _MINUTE, erin, "iam:GetRole", requestParameters={"roleName": "web"}, **_OFFICE
     )
     told.call(
-        NIGHT + 600 * minute,
+        NIGHT + 600 * _MINUTE,
         user("admin", "AKIAADMINADMEXAMPLE"),
         "iam:DeleteAccessKey",
         requestParameters={"accessKeyId": NEW_KEY, "userName": "svc-backup"},
-        **office,
+        **_OFFICE,
     )
-    return told, ids
 
 
 @pytest.fixture(scope="module")
@@ -244,9 +263,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [str(folder / "logs")], str(folder / "lake"), settings=settings.load({"ingest.workers": 1})
     )
     named = {"account_id": DEV, "name": "Development <b>", "updated_at": NIGHT}
-    Lake.open(folder / "lake").append(
-        "account_directory", pa.Table.from_pylist([named], ACCOUNT_DIRECTORY)
-    )
+    builders.append(folder / "lake", "account_directory", named)
     # Each of the two states is a change of the bucket; before the second nobody called.
     seen = [
         {
@@ -264,30 +281,20 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
         for minutes in (-600, 24, 300)
     ]
-    Lake.open(folder / "lake").append(
-        "config_items", pa.Table.from_pylist(seen, layout.TABLES["config_items"].schema)
+    builders.append(folder / "lake", "config_items", *seen)
+    alarm = builders.anomaly(
+        NIGHT,
+        anomaly_id="a1",
+        detector="novelty",
+        kind="first_seen",
+        ended_at=NIGHT + dt.timedelta(hours=1),
+        principal_arn=DORA,
+        series_key="dora",
+        title="dora from a new network",
+        explanation="dora was never there.",
     )
-    alarm = {
-        **dict.fromkeys(ANOMALIES.names),
-        "anomaly_id": "a1",
-        "state": "closed",
-        "revision": 1,
-        "detector": "novelty",
-        "kind": "first_seen",
-        "severity": "high",
-        "score": 4.0,
-        "started_at": NIGHT,
-        "ended_at": NIGHT + dt.timedelta(hours=1),
-        "principal_arn": DORA,
-        "series_key": "dora",
-        "title": "dora from a new network",
-        "explanation": "dora was never there.",
-        "evidence": "{}",
-        "detected_at": NIGHT,
-    }
-    Lake.open(folder / "lake").append("anomalies", pa.Table.from_pylist([alarm], ANOMALIES))
+    builders.append(folder / "lake", "anomalies", alarm)
     told = {
-        **dict.fromkeys(INCIDENTS.names),
         "incident_id": "i1",
         "state": "open",
         "revision": 1,
@@ -300,7 +307,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "access_key_ids": [FIRST],
         "detected_at": NIGHT,
     }
-    Lake.open(folder / "lake").append("incidents", pa.Table.from_pylist([told], INCIDENTS))
+    builders.append(folder / "lake", "incidents", told)
     return folder
 
 

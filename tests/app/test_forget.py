@@ -11,18 +11,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from ctanalytics.app.forget import ForgetResult, forget
 from ctanalytics.app.lake.check import check
 from ctanalytics.errors import SettingsError, UsageError
-from ctanalytics.findings import ANOMALIES, OUTBOX
 from ctanalytics.lake import forgotten
 from ctanalytics.lake.erasure import Subject
 from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.layout import TABLES
 from ctanalytics.lake.treatment import KEY_VARIABLE
+from tests import builders
 from tests.app.ingesting import ask, contents, leftovers, rows, run
 from tests.lake.decoding import INSIGHT
 from tests.lake.test_erasure import ALICE
@@ -41,20 +40,23 @@ def lake_with(tmp_path: Path) -> tuple[Path, Path]:
     insight["insightDetails"]["attributions"] = [{"value": ALICE["arn"]}]
     write(logs / key(1), [insight, record(3, userIdentity=ALICE, eventVersion="2.0")])
     run(logs, lake)
-    here = Lake.open(str(lake))
-    anomaly = dict.fromkeys(ANOMALIES.names) | {
-        "anomaly_id": "a", "state": "open", "revision": 1, "detector": "behaviour", "kind": "x",
-        "severity": "high", "score": 1.0, "started_at": START, "series_key": ALICE["arn"],
-        "title": f"{NAME} read 41 secrets", "explanation": f"{NAME} never did",
-        "evidence": json.dumps({"sql": f"select '{ALICE['arn']}'"}), "detected_at": START,
-        "principal_arn": ALICE["arn"],
-    }  # fmt: skip
-    sent = dict.fromkeys(OUTBOX.names) | {
+    anomaly = builders.anomaly(
+        START,
+        anomaly_id="a",
+        state="open",
+        detector="behaviour",
+        series_key=ALICE["arn"],
+        title=f"{NAME} read 41 secrets",
+        explanation=f"{NAME} never did",
+        evidence=json.dumps({"sql": f"select '{ALICE['arn']}'"}),
+        principal_arn=ALICE["arn"],
+    )
+    sent = {
         "anomaly_id": "a", "state": "open", "revision": 1, "target": "stdout", "outcome": "failed",
         "reason": f"can't send '{NAME} read 41 secrets'", "attempts": 1, "at": START,
     }  # fmt: skip
-    here.append("anomalies", pa.Table.from_pylist([anomaly], ANOMALIES))
-    here.append("outbox", pa.Table.from_pylist([sent], OUTBOX))
+    builders.append(lake, "anomalies", anomaly)
+    builders.append(lake, "outbox", sent)
     return logs, lake
 
 

@@ -157,77 +157,75 @@ def sign_in(
 
 def hostile_tables() -> dict[str, list[dict[str, Any]]]:
     """Rows whose every free text is hostile."""
-    events, anomalies, incidents, outbox, files, quarantine = [], [], [], [], [], []
+    found: dict[str, list[dict[str, Any]]] = {}
     for number, text in enumerate(HOSTILE):
-        time = SINCE + dt.timedelta(hours=number + 1)
-        who = f"arn:aws:iam::111122223333:user/{text}"
-        events.append(
-            builders.event(
-                time,
-                event_id=f"hostile-{number}",
-                principal_arn=who,
-                event_name=text,
-                event_source=text,
-                aws_region=text,
-                account_id=text,
-                error_code=text if number % 2 else "AccessDenied",
-                error_message=text,
-                user_agent=text,
-                source_ip_address=text,
-            )
-        )
-        events.append(
-            sign_in(time, "Failure", user_name=text, principal_arn=None, error_message=text,
-                    source_ip_address=text, event_id=f"sign-in-{number}")
-        )  # fmt: skip
-        row = anomaly(
-            time,
-            series_key=str(number),
-            title=text,
-            explanation=text,
-            account_id=text,
-            aws_region=text,
-            event_source=text,
-            event_name=text,
-            error_code=text,
-            principal_arn=who if number % 2 else None,
-            evidence=evidence(
-                event_ids=[text],
-                sql=f"select 1 -- {text}",
-                rate=None if number % 2 else rate(time, [1, 2, 3], unit=text),
-            ),
-            insight=json.dumps({"start": insight(text), "end": None}),
-        )
-        anomalies.append(row)
-        lists = ("next_steps", "principal_arns", "people", "tactics", "techniques", "account_names")
-        incidents.append(incident(row, title=text, story=text, **{name: [text] for name in lists}))
-        outbox.append(
-            {
-                "anomaly_id": row["anomaly_id"],
-                "state": "closed",
-                "revision": 1,
-                "target": f"file:{text}",
-                "outcome": "failed",
-                "reason": text,
-                "attempts": 2,
-                "at": time,
-            }
-        )
-        files.append(
-            {"bucket": text, "key": text, "state": "partial", "reason": text, "kind": text}
-            | {"plan_id": 1, "ingested_at": time}
-        )
-        quarantine.append(
-            {"bucket": text, "key": text, "record": number, "json_path": text, "reason": text}
-            | {"detail": text, "content": b"{}", "plan_id": 1, "quarantined_at": time}
-        )
+        for table, rows in _hostile(number, text).items():
+            found.setdefault(table, []).extend(rows)
+    return found
+
+
+def _hostile(number: int, text: str) -> dict[str, list[dict[str, Any]]]:
+    """Rows of each table that bear a text wherever a text can stand."""
+    time = SINCE + dt.timedelta(hours=number + 1)
+    who = f"arn:aws:iam::111122223333:user/{text}"
+    where = {
+        "account_id": text,
+        "aws_region": text,
+        "event_source": text,
+        "event_name": text,
+    }
+    call = builders.event(
+        time,
+        event_id=f"hostile-{number}",
+        principal_arn=who,
+        error_code=text if number % 2 else "AccessDenied",
+        error_message=text,
+        user_agent=text,
+        source_ip_address=text,
+        **where,
+    )
+    failure = sign_in(
+        time,
+        "Failure",
+        event_id=f"sign-in-{number}",
+        user_name=text,
+        principal_arn=None,
+        error_message=text,
+        source_ip_address=text,
+    )
+    row = anomaly(
+        time,
+        series_key=str(number),
+        title=text,
+        explanation=text,
+        error_code=text,
+        principal_arn=who if number % 2 else None,
+        evidence=evidence(
+            event_ids=[text],
+            sql=f"select 1 -- {text}",
+            rate=None if number % 2 else rate(time, [1, 2, 3], unit=text),
+        ),
+        insight=json.dumps({"start": insight(text), "end": None}),
+        **where,
+    )
+    lists = ("next_steps", "principal_arns", "people", "tactics", "techniques", "account_names")
+    alert = {"anomaly_id": row["anomaly_id"], "state": "closed", "revision": 1}
+    file = {"bucket": text, "key": text, "reason": text, "plan_id": 1}
     return {
-        "events": events,
-        "anomalies": anomalies,
-        "incidents": incidents,
-        "outbox": outbox,
-        "log_files": files,
-        "quarantine": quarantine,
+        "events": [call, failure],
+        "anomalies": [row],
+        "incidents": [incident(row, title=text, story=text, **{name: [text] for name in lists})],
+        "outbox": [
+            alert
+            | {"target": f"file:{text}", "outcome": "failed", "reason": text}
+            | {"attempts": 2, "at": time}
+        ],
+        "log_files": [file | {"state": "partial", "kind": text, "ingested_at": time}],
+        "quarantine": [
+            file
+            | {"record": number, "json_path": text, "detail": text, "content": b"{}"}
+            | {"quarantined_at": time}
+        ],
     }
 
 

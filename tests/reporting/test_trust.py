@@ -6,12 +6,9 @@ import gzip
 import json
 from pathlib import Path
 
-import pyarrow as pa
-
 from ctanalytics.app.report import report
 from ctanalytics.app.validate import validate
-from ctanalytics.findings import ANOMALIES
-from ctanalytics.lake.lake import Lake
+from tests import builders
 from tests.app.ingesting import run
 from tests.integrity.trail import HOUR, START, Trail
 
@@ -46,23 +43,9 @@ def test_the_verified_share_of_events_and_evidence_is_told(tmp_path: Path) -> No
     lake = tampered(tmp_path)
     validate(tmp_path / "copy", lake=lake)
     ids = [f"0001x{0:011d}", f"0002x{0:011d}"]  # of the altered file, and of a whole one
-    row = dict.fromkeys(ANOMALIES.names) | {
-        "anomaly_id": "ab" * 16,
-        "state": "closed",
-        "revision": 1,
-        "detector": "call_rate",
-        "kind": "surge",
-        "severity": "high",
-        "score": 5.0,
-        "started_at": START + HOUR,
-        "ended_at": START + 3 * HOUR,
-        "series_key": "x",
-        "title": "t",
-        "explanation": "e.",
-        "evidence": json.dumps({"event_ids": ids, "events": 2, "sql": "select * from events"}),
-        "detected_at": START,
-    }
-    Lake.open(lake).append("anomalies", pa.Table.from_pylist([row], ANOMALIES))
+    evidence = json.dumps({"event_ids": ids, "events": 2, "sql": "select * from events"})
+    row = builders.anomaly(START + HOUR, ended_at=START + 3 * HOUR, evidence=evidence)
+    builders.append(lake, "anomalies", row)
     trust = sections(told(lake, tmp_path))["trust"]
     sentences = trust["sentences"]
     assert isinstance(sentences, list)

@@ -10,7 +10,6 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,8 +18,7 @@ from ctanalytics.app.bundle.create import BundleResult, bundle
 from ctanalytics.app.bundle.verify import verify
 from ctanalytics.app.validate import validate
 from ctanalytics.errors import CaseError, QueryError, UsageError
-from ctanalytics.findings import ANOMALIES
-from ctanalytics.lake.lake import Lake
+from tests import builders
 from tests.app.ingesting import run
 from tests.aws_server import aws_server
 from tests.cli.runner import run as cli
@@ -260,22 +258,8 @@ def test_without_validation_nothing_is_proved_and_a_note_says_why(tmp_path: Path
 
 
 def test_the_evidence_of_an_anomaly_is_packed(lake: Path, tmp_path: Path) -> None:
-    row = dict.fromkeys(ANOMALIES.names) | {
-        "anomaly_id": "ab" * 16,
-        "state": "closed",
-        "revision": 1,
-        "detector": "call_rate",
-        "kind": "surge",
-        "severity": "high",
-        "score": 5.0,
-        "started_at": START,
-        "series_key": "x",
-        "title": "t",
-        "explanation": "e",
-        "evidence": json.dumps({"event_ids": [], "events": 6, "sql": ALL}),
-        "detected_at": START,
-    }
-    Lake.open(lake).append("anomalies", pa.Table.from_pylist([row], ANOMALIES))
+    evidence = json.dumps({"event_ids": [], "events": 6, "sql": ALL})
+    builders.append(lake, "anomalies", builders.anomaly(START, evidence=evidence))
     result = bundle(lake, tmp_path / "case.zip", incident="abab")
     assert result.proved and result.rows == 6
     with zipfile.ZipFile(tmp_path / "case.zip") as archive:
