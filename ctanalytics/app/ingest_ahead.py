@@ -30,7 +30,7 @@ class Ahead:
         self.size = 0
         self.complete = True
         self._rest = objects
-        self._file = SpooledTemporaryFile(_IN_MEMORY, prefix="ctanalytics-")  # noqa: SIM115
+        self._file = SpooledTemporaryFile(_IN_MEMORY, prefix="ctanalytics-")  # noqa: SIM115 - closed with this object
         try:
             self._read(limit, seen)
         except BaseException:

@@ -75,7 +75,7 @@ class EventBridge:
     def finish(self, run: Run) -> None:
         """See `Emitter`."""
 
-    def preview(self, alerts: Sequence[Alert], run: Run) -> str:  # noqa: ARG002
+    def preview(self, alerts: Sequence[Alert], run: Run) -> str:
         """See `Emitter`."""
         calls = sum(1 for _ in self.batches(alerts))
         return f"would put {len(alerts)} events in {calls} calls"

@@ -76,7 +76,7 @@ class Logs:
     def finish(self, run: Run) -> None:
         """See `Emitter`."""
 
-    def preview(self, alerts: Sequence[Alert], run: Run) -> str:  # noqa: ARG002
+    def preview(self, alerts: Sequence[Alert], run: Run) -> str:
         """See `Emitter`."""
         calls = sum(1 for _ in self.batches(alerts))
         return f"would log {len(alerts)} events in {calls} calls"

@@ -78,7 +78,7 @@ class Ocsf:
     def finish(self, run: Run) -> None:
         """See `Emitter`."""
 
-    def preview(self, alerts: Sequence[Alert], run: Run) -> str:  # noqa: ARG002
+    def preview(self, alerts: Sequence[Alert], run: Run) -> str:
         """See `Emitter`."""
         if self.is_folder:
             return (
@@ -135,7 +135,7 @@ class OcsfBucket:
     def finish(self, run: Run) -> None:
         """See `Emitter`."""
 
-    def preview(self, alerts: Sequence[Alert], run: Run) -> str:  # noqa: ARG002
+    def preview(self, alerts: Sequence[Alert], run: Run) -> str:
         """See `Emitter`."""
         return f"would write {len(alerts)} rows into {sum(1 for _ in self.batches(alerts))} objects"
 

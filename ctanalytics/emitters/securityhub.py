@@ -80,7 +80,7 @@ class SecurityHub:
     def finish(self, run: Run) -> None:
         """See `Emitter`."""
 
-    def preview(self, alerts: Sequence[Alert], run: Run) -> str:  # noqa: ARG002
+    def preview(self, alerts: Sequence[Alert], run: Run) -> str:
         """See `Emitter`."""
         calls = sum(1 for _ in self.batches(alerts))
         return f"would import {len(alerts)} findings in {calls} calls"

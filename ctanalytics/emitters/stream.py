@@ -50,7 +50,7 @@ class Stdout:
     def finish(self, run: Run) -> None:
         """See `Emitter`."""
 
-    def preview(self, alerts: Sequence[Alert], run: Run) -> str:  # noqa: ARG002
+    def preview(self, alerts: Sequence[Alert], run: Run) -> str:
         """See `Emitter`."""
         return f"would print {len(alerts)} JSON lines"
 
@@ -62,7 +62,7 @@ class File:
     path: Path
 
     @classmethod
-    def open(cls, address: str, outside: Outside) -> File:  # noqa: ARG003
+    def open(cls, address: str, outside: Outside) -> File:
         """Return the emitter of a path; the folder has to be there."""
         return cls(file_of(address, f"file:{address}"))
 
@@ -83,7 +83,7 @@ class File:
     def finish(self, run: Run) -> None:
         """See `Emitter`."""
 
-    def preview(self, alerts: Sequence[Alert], run: Run) -> str:  # noqa: ARG002
+    def preview(self, alerts: Sequence[Alert], run: Run) -> str:
         """See `Emitter`."""
         return f"would add {len(alerts)} JSON lines"
 

@@ -58,7 +58,7 @@ def terms_of(names: Sequence[str], habits: Habits, emit: Emit, min_severity: str
     return Terms(
         min_severity=min_severity or own.min_severity or emit.min_severity or default,
         grain=own.grain or habits.grain,  # type: ignore[arg-type]  # settings check the words
-        pii=own.pii or ("masked" if habits.for_people else "full"),  # type: ignore[arg-type]
+        pii=own.pii or ("masked" if habits.for_people else "full"),  # type: ignore[arg-type]  # as well
         max_messages=most if own.max_messages < 0 else own.max_messages,
         calls_per_second=own.calls_per_second or habits.calls_per_second,
         routes=tuple(route for route in emit.routes if not route.to or set(route.to) & set(names)),

@@ -40,7 +40,7 @@ class Webhook:
     url: str = field(repr=False)
 
     @classmethod
-    def open(cls, address: str, outside: Outside) -> Webhook:  # noqa: ARG003
+    def open(cls, address: str, outside: Outside) -> Webhook:
         """Return the emitter of an address, or of the one in a variable: `webhook:env:NAME`."""
         url = address
         if address.startswith(_FROM_VARIABLE):
@@ -71,7 +71,7 @@ class Webhook:
     def finish(self, run: Run) -> None:
         """See `Emitter`."""
 
-    def preview(self, alerts: Sequence[Alert], run: Run) -> str:  # noqa: ARG002
+    def preview(self, alerts: Sequence[Alert], run: Run) -> str:
         """See `Emitter`."""
         return f"would post {len(alerts)} messages"
 

@@ -91,11 +91,11 @@ class FolderPlace:
             return None
         return f"{status.st_size}-{status.st_mtime_ns}"
 
-    def versions(self, bucket: str, key: str) -> list[Version]:  # noqa: ARG002
+    def versions(self, bucket: str, key: str) -> list[Version]:  # noqa: ARG002 - a folder has none
         """See `place.Place`: a folder has none."""
         return []
 
-    def read_version(self, bucket: str, key: str, version_id: str) -> bytes | None:  # noqa: ARG002
+    def read_version(self, bucket: str, key: str, version_id: str) -> bytes | None:  # noqa: ARG002 - a folder has none
         """See `place.Place`."""
         return None
 

@@ -99,7 +99,7 @@ class EventRows:
 
     def _set_types(self) -> None:
         self._type = columns.record_struct(self._extra)
-        file = msgspec.defstruct("File", [("Records", list[self._type])], gc=False)  # type: ignore[name-defined]
+        file = msgspec.defstruct("File", [("Records", list[self._type])], gc=False)  # type: ignore[name-defined]  # made at run time
         self._decode = msgspec.json.Decoder(file).decode
 
     def parse(self, content: bytes) -> list[Any] | None:
@@ -110,7 +110,7 @@ class EventRows:
         """
         while True:
             try:
-                return self._decode(content).Records  # type: ignore[attr-defined,no-any-return]
+                return self._decode(content).Records  # type: ignore[attr-defined,no-any-return]  # of the same
             except msgspec.ValidationError as error:
                 match = _UNKNOWN_FIELD.search(str(error))
                 if match is None or not self._learn(match[1]):

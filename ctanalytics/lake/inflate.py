@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from isal import isal_zlib
 
-IsalError: type[Exception] = isal_zlib.IsalError  # type: ignore[assignment]
+IsalError: type[Exception] = isal_zlib.IsalError  # type: ignore[assignment]  # isal is untyped
 GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 31  # zlib's number for "gzip framing, largest window"
 

@@ -182,7 +182,7 @@ def _originals(content: bytes, count: int, changes: dict[int, _Change]) -> Itera
         if len(texts) == len(changes):
             yield from texts
             return
-    every = _decode_file(content).Records  # type: ignore[attr-defined]
+    every = _decode_file(content).Records  # type: ignore[attr-defined]  # a type made at run time
     for place in changes:
         yield bytes(every[place])
 

@@ -31,7 +31,7 @@ _PASSES: Final = re.compile(
 _PAUSES_SECONDS: Final = (0.1, 0.3, 1.0, 3.0, 6.0)
 
 
-class S3Files(ArrowFSWrapper):  # type: ignore[misc]
+class S3Files(ArrowFSWrapper):  # type: ignore[misc]  # fsspec is untyped
     """The fsspec filesystem to register in a DuckDB session; it answers to s3://."""
 
     protocol = ("s3",)

@@ -64,7 +64,7 @@ class S3Store:
             )
 
     @contextlib.contextmanager
-    def create(self, path: str, *, durable: bool = True) -> Iterator[BinaryIO]:  # noqa: ARG002
+    def create(self, path: str, *, durable: bool = True) -> Iterator[BinaryIO]:  # noqa: ARG002 - S3 always is
         """See `Store`; in S3 all is durable."""
         file = io.BytesIO()
         yield file

@@ -66,7 +66,7 @@ class Statement:
     def _resource(self, resource: str | None) -> Match:
         if self.not_resources:
             found = _any(_like(resource, each) for each in self.not_resources)
-            return {"yes": "no", "no": "yes", "?": "?"}[found]  # type: ignore[return-value]
+            return {"yes": "no", "no": "yes", "?": "?"}[found]  # type: ignore[return-value]  # a Match each
         return _any(_like(resource, each) for each in self.resources)
 
     def _conditions(self, context: Mapping[str, str]) -> Iterator[Match]:

@@ -66,7 +66,7 @@ def cleaned(text: str, description: str) -> Markup:
         ValueError: it is no SVG.
     """
     # Our own renderer wrote it, from labels without control characters; nobody else's XML.
-    root = ElementTree.fromstring(text)  # noqa: S314
+    root = ElementTree.fromstring(text)  # noqa: S314 - Vega's drawing, made here
     if root.tag != _SVG + "svg":
         raise ValueError("not an SVG")
     inner = "".join(filter(None, (_element(child) for child in root)))

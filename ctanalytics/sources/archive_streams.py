@@ -23,7 +23,7 @@ MAX_EXPANSION: Final = 200
 FREE_BYTES: Final = 64 * 1024 * 1024
 """So much may come of any archive, however small it is."""
 
-IsalError: type[Exception] = isal_zlib.IsalError  # type: ignore[assignment]
+IsalError: type[Exception] = isal_zlib.IsalError  # type: ignore[assignment]  # isal is untyped
 _XZ_MEMORY: Final = 256 * 1024 * 1024  # xz -9 asks for 65 MiB
 
 

@@ -90,7 +90,7 @@ def members(path: str, status: os.stat_result, kind: str, notes: Notes) -> Itera
     listing = _Listing(path, status, notes)
     try:
         # Both close it when they end.
-        file = open(path, "rb")  # noqa: PTH123, SIM115
+        file = open(path, "rb")  # noqa: PTH123, SIM115 - the reader closes it
     except OSError:
         return  # removed or closed to us while we listed; the next ingest sees
     try:

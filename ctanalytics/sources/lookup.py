@@ -133,11 +133,11 @@ class LookupSource:
     sleep: Callable[[float], None] = time.sleep
     _counting: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def list(self, selection: Selection) -> Iterator[list[LogObject]]:  # noqa: ARG002
+    def list(self, selection: Selection) -> Iterator[list[LogObject]]:  # noqa: ARG002 - no files here
         """Nothing can be listed: what there is, `chunks` asks for."""
         return iter(())
 
-    def read(self, obj: LogObject, max_bytes: int) -> Fetched:  # noqa: ARG002
+    def read(self, obj: LogObject, max_bytes: int) -> Fetched:  # noqa: ARG002 - no files here
         """Chunks are staged in the lake before they are read."""
         raise SourceError("event history has no objects", where=obj.key, mend="report this fault")
 

@@ -71,7 +71,7 @@ def export(
     lake: str | Lake,
     output: str | Path,
     *,
-    format: str = "parquet",  # noqa: A002
+    format: str = "parquet",  # noqa: A002 - the flag's name
     table: str = "events",
     since: dt.datetime | None = None,
     until: dt.datetime | None = None,

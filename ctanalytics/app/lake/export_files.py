@@ -82,7 +82,7 @@ class CsvSink:
     _closing: ExitStack = field(default_factory=ExitStack, repr=False)
     _writer: pa_csv.CSVWriter | None = field(default=None, repr=False)
 
-    def take(self, date: dt.date | None, batch: pa.RecordBatch) -> None:  # noqa: ARG002
+    def take(self, date: dt.date | None, batch: pa.RecordBatch) -> None:  # noqa: ARG002 - one file for all dates
         """See `Sink`."""
         made = pa.RecordBatch.from_arrays(
             [_cells(column) for column in batch.columns], list(batch.schema.names)
@@ -108,7 +108,7 @@ class LinesSink:
     _closing: ExitStack = field(default_factory=ExitStack, repr=False)
     _file: BinaryIO | None = field(default=None, repr=False)
 
-    def take(self, date: dt.date | None, batch: pa.RecordBatch) -> None:  # noqa: ARG002
+    def take(self, date: dt.date | None, batch: pa.RecordBatch) -> None:  # noqa: ARG002 - one file for all dates
         """See `Sink`."""
         if self._file is None:
             self._file = self._closing.enter_context(created(self.path))

@@ -75,7 +75,7 @@ def serve(settings: Settings, *, tell: Tell = lambda _: None) -> Iterator[Servin
 
 def _warm() -> None:
     """Load what draws charts, which takes seconds, before the first page needs it."""
-    import altair  # noqa: F401
+    import altair  # noqa: F401 - now, not within the first request
 
 
 def _require_local(settings: Settings) -> None:

@@ -96,8 +96,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(response)
 
     # Names that http.server calls.
-    do_GET = do_HEAD = do_OPTIONS = _respond  # noqa: N815
-    do_POST = do_PUT = do_PATCH = do_DELETE = _respond  # noqa: N815
+    do_GET = do_HEAD = do_OPTIONS = _respond  # noqa: N815 - http.server's names
+    do_POST = do_PUT = do_PATCH = do_DELETE = _respond  # noqa: N815 - http.server's names
 
     def _send(self, response: Response) -> None:
         self.send_response(response.status)
