@@ -1,6 +1,7 @@
 #!/bin/sh
 # The first ten minutes of somebody new: README and quick start in a fresh clone of what is committed, with
-# an empty HOME and an empty environment, and from `make install` on without a network. Tells the seconds of each step, and those of CPU.
+# an empty HOME and an empty environment, and from `make install` on without a network. Tells the seconds
+# of each step, and those of CPU.
 #   sh tests/first_ten_minutes.sh          in a folder that is removed
 #   sh tests/first_ten_minutes.sh FOLDER   in this one, which stays, with all that was printed in FOLDER/said
 # Linux with unprivileged user namespaces, git, make, bash and Python 3.11 or newer.
