@@ -2,7 +2,8 @@
 
 Row ids alone are written: a statement then reads only the columns that its condition needs. One
 mask for sixty rules at a time was tried and took twice as long, as in a CASE nothing is reordered
-by cost.
+by cost; each rule's cheap filter before its condition, a quarter longer, as it is planned too: with
+200 rules on 360,000 rows a third of the time is planning.
 """
 
 from __future__ import annotations
