@@ -12,7 +12,7 @@ from pathlib import Path
 from ctanalytics.lake.lake import Lake
 
 
-def empty(place: Path | str) -> Lake:
+def empty(place: Path) -> Lake:
     """Return a lake without rows at a place where nothing is."""
     shutil.copytree(Path(_made().name, "lake"), place)
     return Lake.open(place)

@@ -39,7 +39,7 @@ def run(source: Path | str, lake: Path | str, *, workers: int = 1, **more: Any) 
     names = {name: more.pop(name) for name in list(more) if name in Ingest.__struct_fields__}
     new = "://" not in str(lake) and not Path(lake).exists()
     if new and Path(source).exists() and not more.get("dry_run"):
-        lakes.empty(lake)
+        lakes.empty(Path(lake))
     result = ingest([str(source)], str(lake), settings=settings(workers, **names), **more)
     parts = (
         result.records_written,

@@ -116,8 +116,8 @@ def incident(name: str = "i", **columns: Any) -> Alert:
 
 
 def lake(place: Path | str, *rows: dict[str, Any]) -> Lake:
-    """A lake with these anomalies."""
-    made = lakes.empty(place)
+    """A lake with these anomalies; a text names one in S3."""
+    made = Lake.create(place) if isinstance(place, str) else lakes.empty(place)
     add(made, *rows)
     return made
 
