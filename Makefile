@@ -36,7 +36,7 @@ demo: install ## Ingest sample_logs, detect, report: leaves build/demo/report.ht
 	@$(BIN)/python pipelines/demo.py $(DEMO)
 
 test: setup ## Run the tests
-	$(BIN)/python -m pytest -n 4 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 lint: setup ## ruff, mypy, the import contract, cfn-lint
 	$(BIN)/ruff check .
