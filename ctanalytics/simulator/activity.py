@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -34,14 +34,11 @@ class Activity:
     floor: float = 0
     cap: float = float("inf")
     """Bounds of the factor by which a busier organization does it more often."""
-    given: dict[str, str] = field(default_factory=dict)
-    name: str = ""
-    """Set when an actor has two activities in a region."""
 
     @property
     def key(self) -> str:
-        """What tells it from all others."""
-        return f"{self.actor.name}|{self.region}|{self.name}"
+        """What tells it from all others: an actor has one in a region. Its randomness follows from it."""
+        return f"{self.actor.name}|{self.region}|"
 
     def calls_per_day(self, scale: float) -> float:
         """How many calls it makes in an organization of a scale."""
@@ -91,7 +88,6 @@ def calls_of(
                 times=part,
                 rng=rng,
                 fault=kind,
-                given=activity.given,
             )
 
 

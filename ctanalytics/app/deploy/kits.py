@@ -11,9 +11,6 @@ from typing import Any, Final
 
 from ctanalytics.errors import UsageError
 
-MODES: Final = ("existing-trail", "existing-bucket", "control-tower")
-"""What may be there already, so that a template leaves it alone."""
-
 # Keys by the part that makes them; the rules of tampering name those of their own stack.
 _KEYS: Final = {"log-key": "LogKey", "watch-key": "WatchKey", "lake": "LakeKey"}
 
@@ -27,7 +24,8 @@ class Kit:
     parts: tuple[str, ...]
     """Of its template; none: it has files alone."""
     modes: dict[str, tuple[str, ...]]
-    """The parts of its template for each mode it knows."""
+    """The parts of its template for each mode it knows: existing-trail, existing-bucket or
+    control-tower, which say what is there already, so that the template leaves it alone."""
     files: tuple[str, ...]
     next: tuple[str, ...]
     """Kits to deploy after it."""

@@ -48,7 +48,7 @@ def render(
         values: parameters by name; defaults fill what is not given.
         output: the folder to write to; it is made.
         outputs: files with the outputs of stacks, which fill the parameters of the same names.
-        mode: what is there already: one of kits.MODES, or "" for nothing.
+        mode: what is there already: a key of `Kit.modes`, or "" for nothing.
         stack: the stack's name; else ctanalytics-KIT.
         region: for the commands alone, as `profile`.
         force: write over files that differ.
