@@ -131,11 +131,20 @@ class TestSpan:
         assert said(tmp_path / "report")["headline"] == "The lake has no events of this span."
 
 
-def test_a_folder_that_can_not_be_written_is_told(lake: Lake, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        pytest.param("file/report", "this is a file, or lies below one", id="below-a-file"),
+        pytest.param("n" * 300, "can't be written: File name too long", id="too-long"),
+    ],
+)
+def test_a_folder_that_can_not_be_written_is_told(
+    lake: Lake, tmp_path: Path, name: str, said: str
+) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ReportError, match="can't be written") as caught:
-        report(lake, settings=Settings(), output=tmp_path / "file" / "report", now=scene.NOW)
-    assert str(tmp_path / "file") in caught.value.where
+    with pytest.raises(ReportError, match=said) as caught:
+        report(lake, settings=Settings(), output=tmp_path / name, now=scene.NOW)
+    assert str(tmp_path) in caught.value.where
     assert "--output" in caught.value.mend
 
 
