@@ -10,7 +10,7 @@ STAMP  := $(VENV)/.installed
 AWSCLI := build/awscli/bin/aws
 
 .DEFAULT_GOAL := help
-.PHONY: help install setup demo test lint types templates golden bench bench-emit bench-ingest bench-ingest-long late-delivery bench-lake bench-detection bench-organization default-pools bench-behaviour bench-validate bench-paint bench-report bench-scale bench-scaleout agreement test-spark test-browser screenshots fuzz mutate supply-chain notebooks docs wheel first-ten-minutes clean
+.PHONY: help install setup demo test lint types templates golden bench bench-emit bench-ingest bench-ingest-long late-delivery bench-lake bench-detection bench-organization default-pools bench-behaviour bench-validate bench-paint bench-report bench-scale bench-scaleout agreement test-spark test-browser screenshots fuzz mutate supply-chain notebooks docs wheel first-ten-minutes chaos clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
