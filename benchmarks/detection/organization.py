@@ -28,8 +28,9 @@ import pyarrow as pa
 
 from benchmarks.detection.rate_scores import EARLIER_DAYS, as_history
 from benchmarks.detection.rate_simulation import DAY, DAYS, TEST_FROM, Calls, Incident, simulate
-from ctanalytics.detectors import call_rate, rates, surges
+from ctanalytics.detectors import rates, surges
 from ctanalytics.detectors.drops import Drop
+from ctanalytics.detectors.fewer import Fewer
 from ctanalytics.detectors.groups import grouped
 from ctanalytics.detectors.history import History
 from ctanalytics.detectors.stops import Stop
@@ -150,8 +151,8 @@ def alarms(found: History, judged: surges.Judged, budget: float) -> list[Surge |
     settings = Detect()
     # Calls and errors share the part of surges evenly; here they are together.
     up = rates.thetas(budget, settings.share_surge, rates.looks([found], surges.LOOKS))
-    fewer = call_rate.Fewer.of(found)
-    alone, gaps = fewer.find(found, rates.thetas(budget, settings.share_stop, fewer.looks))
+    fewer = Fewer.of(found)
+    alone, gaps = fewer.found(rates.thetas(budget, settings.share_stop, fewer.looks))
     together = [stop for gap in gaps for stop in gap.stops]
     return [*surges.find(judged, up), *alone, *together]
 

@@ -14,7 +14,7 @@ import polars as pl
 
 from benchmarks.detection.rate_simulation import DAYS, TEST_FROM, Calls
 from ctanalytics.detectors import drops, stops, surges
-from ctanalytics.detectors.call_rate import Fewer
+from ctanalytics.detectors.fewer import Fewer
 from ctanalytics.detectors.history import AXIS_DAYS, History, from_minutes
 from ctanalytics.detectors.series import DAY, SURGE_WINDOWS, Axis, Keys, Minutes
 from ctanalytics.records.series_tables import KEYS

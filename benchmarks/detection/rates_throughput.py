@@ -1,7 +1,8 @@
 """How many sparse minutes a second the five windows of all series take, beside pandas and polars.
 
 python -m benchmarks.detection.rates_throughput [--rows N] [--series N] [--repeats N] [--json]
-python -m benchmarks.detection.rates_throughput --memory [--series 100000] [--days 30]
+python -m benchmarks.detection.rates_throughput --memory [--series 100000] [--days 30] [--judge 1]
+    [--block SERIES]
 
 Every side gets the same minutes (series, minute, calls) in memory, sorted, in a process of its own,
 and gives for each series and day the largest deviation of five windows: calls of the window against
@@ -12,7 +13,9 @@ time of the clock is the median of the repeats, that of the processors their lea
 thread; it is taken from build/peers, where `make bench-ingest` puts it, or left out.
 
 --memory brings the state of 100,000 series up to date for 30 days and judges the last by call_rate,
-and prints the most memory that took; the lake with their minutes is made by another process.
+and prints the most memory that took; the lake with their minutes is made by another process. With
+--block the series are judged by parts of about so many, in one other process: what it takes is told
+apart from what the driver takes.
 """
 
 from __future__ import annotations
@@ -28,7 +31,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +43,7 @@ import polars as pl
 from ctanalytics.detectors.expectation import Expected
 from ctanalytics.detectors.peaks import LOCAL, PSEUDO, surge_peaks
 from ctanalytics.detectors.series import DAY, SURGE_WINDOWS, Minutes
+from ctanalytics.engines.executor import Part, Result
 
 THREADS: Final = 2
 _PEERS: Final = Path(__file__).parents[2] / "build" / "peers" / "bin" / "python"
@@ -204,9 +210,46 @@ def _agree(one: dict[str, float], other: dict[str, float]) -> bool:
     return all(abs(one[key] - other[key]) <= 1e-6 * abs(one[key]) + 1e-3 for key in one)
 
 
-def memory(series: int, days: int) -> dict[str, Any]:
-    """Make the state of many series in a lake, judge a day by `call_rate`, and tell the most memory
-    it took. The lake is made in another process."""
+class OneWorker:
+    """An executor whose parts are all done by one other process."""
+
+    def __init__(self) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(1, mp_context=spawn)
+        self.parts: Counter[str] = Counter()
+        self._before = _cpu(resource.RUSAGE_CHILDREN)
+
+    def map(self, function: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
+        """Yield results in the order of the parts."""
+        some = list(parts)
+        self.parts[function.__name__] += len(some)
+        return self._pool.map(function, some)
+
+    def spent(self) -> dict[str, Any]:
+        """End the process; return what it took."""
+        self._pool.shutdown()
+        most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        return {
+            "worker_cpu_seconds": round(_cpu(resource.RUSAGE_CHILDREN) - self._before, 1),
+            "worker_most_mib": round(most / 1024),
+            "parts": ", ".join(f"{count} {name}" for name, count in self.parts.items()),
+        }
+
+
+def _cpu(whose: int) -> float:
+    used = resource.getrusage(whose)
+    return used.ru_utime + used.ru_stime
+
+
+def memory(series: int, days: int, judge: int, block: int) -> dict[str, Any]:
+    """Make the state of many series in a lake, judge days by `call_rate`, and tell the most memory
+    it took. The lake is made in another process.
+
+    Args:
+        judge: how many of the last days.
+        block: series of a part; 0: as `detect` does in one process.
+    """
+    from ctanalytics.detectors import series_blocks
     from ctanalytics.detectors.base import Context, Window
     from ctanalytics.detectors.call_rate import call_rate
     from ctanalytics.engines.local import LocalExecutor
@@ -216,17 +259,16 @@ def memory(series: int, days: int) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as folder:
         place = str(Path(folder) / "lake")
-        maker = multiprocessing.get_context("spawn").Process(
-            target=counted_lake, args=(place, series, days)
-        )
-        maker.start()
-        maker.join()
+        _apart("counted_lake", place, series, days)
         lake = Lake.open(place)
+        worker = OneWorker() if block else None
+        series_blocks.MOST_SERIES = block or series
         started, used = time.perf_counter(), time.process_time()
         with lake.engine(threads=THREADS) as engine:
             until = _START + dt.timedelta(days=days)
-            context = Context(engine, LocalExecutor(1), Detect(), until, derived=Derived.open(lake))
-            found = call_rate(context, Window(until - dt.timedelta(days=1), until))
+            executor = worker or LocalExecutor(1)
+            context = Context(engine, executor, Detect(), until, derived=Derived.open(lake))
+            found = call_rate(context, Window(until - dt.timedelta(days=judge), until))
             (rows,) = engine.sql(_COUNT)["rows"].to_pylist()
         return {
             "series": series,
@@ -237,7 +279,15 @@ def memory(series: int, days: int) -> dict[str, Any]:
             "seconds": round(time.perf_counter() - started, 1),
             "cpu_seconds": round(time.process_time() - used, 1),
             "most_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+            "load": round(os.getloadavg()[0], 1),
+            **(worker.spent() if worker else {}),
         }
+
+
+def _apart(name: str, *values: Any) -> None:
+    """Run a function of this module in a process whose use of memory and CPU is nobody's here."""
+    code = f"from benchmarks.detection import rates_throughput as it; it.{name}(*{values!r})"
+    subprocess.Popen([sys.executable, "-c", code], start_new_session=True).wait()
 
 
 def counted_lake(place: str, series: int, days: int) -> None:
@@ -291,6 +341,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--judge", type=int, default=1)
+    parser.add_argument("--block", type=int, default=0)
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     parser.add_argument("--file", help=argparse.SUPPRESS)
     parser.add_argument("--threads", type=int, default=THREADS, help=argparse.SUPPRESS)
@@ -300,7 +352,7 @@ def main() -> None:
         print(json.dumps(timed(flags.side, flags.file, flags.threads, flags.repeats)))
         return
     found = (
-        memory(flags.series or 100_000, flags.days)
+        memory(flags.series or 100_000, flags.days, flags.judge, flags.block)
         if flags.memory
         else compare(flags.rows, flags.series or 5_000, flags.repeats)
     )
@@ -309,7 +361,7 @@ def main() -> None:
         return
     for name, value in found.items():
         if name != "sides":
-            print(f"{name}: {value:,}")
+            print(f"{name}: {value:,}" if not isinstance(value, str) else f"{name}: {value}")
     for name, side in found.get("sides", {}).items():
         told = ", ".join(f"{key} {value:,}" for key, value in side.items())
         print(f"  {name:17} {told}")

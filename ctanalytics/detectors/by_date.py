@@ -28,6 +28,8 @@ BY_DATE: Final[Mapping[str, Sequence[str]]] = {
     "features/touched_days": (_PLACES,),
     "features/principal_slices": ("told_principals",),
     "detectors/addresses": (),
+    "detectors/attribution": ("told_series",),
+    "detectors/evidence": ("told_series",),
     "detectors/first_seen_slices": (_PLACES,),
     "detectors/placed_calls": (_PLACES,),
     "detectors/told_events": ("told_principals",),

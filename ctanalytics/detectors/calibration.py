@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
-from typing import Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.integer[Any]]
 
 SHAPE: Final = 0.15
 _BODY: Final = 0.95
@@ -39,6 +40,17 @@ RANKED_POOL: Final = 20
 MIN_POOL: Final = 300
 """Values below which a pool's 99.5 % quantile is a guess."""
 
+RARER: Final = math.log10(RANKED_POOL + 1)
+"""A score beyond this comes from the tail of a pool, never from counting its values."""
+
+
+class Surprising(Protocol):
+    """Judges deviations by those of normal days."""
+
+    def surprise(self, values: Floats) -> Floats:
+        """Return -log10 p of each value, never negative; NaN gives 0."""
+        ...
+
 
 @dataclass(frozen=True)
 class Null:
@@ -50,6 +62,11 @@ class Null:
     sigma: float
     """Of the tail beyond the body; 0 when there are too few values for one."""
 
+    @property
+    def tail(self) -> Tail:
+        """What of it the rare values are judged by."""
+        return Tail(self.body if self.sigma else 0.0, self.sigma)
+
     def surprise(self, values: Floats) -> Floats:
         """Return -log10 p of each value, never negative; NaN gives 0, and an empty pool 0 for all."""
         count = len(self.known)
@@ -58,10 +75,31 @@ class Null:
         at_least = count - np.searchsorted(self.known, values, side="left")
         scores = -np.log10((1.0 + at_least) / (count + 1.0))
         if self.sigma:
-            beyond = np.maximum(values - self.body, 0.0) / self.sigma
-            fitted = -math.log10(1 - _BODY) + np.log10(1 + SHAPE * beyond) / SHAPE
-            scores = np.where(values > self.body, fitted, scores)
+            scores = np.where(values > self.body, _fitted(values, self.body, self.sigma), scores)
         return np.maximum(np.where(np.isfinite(values), scores, 0.0), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """Two numbers that say as much as a pool of whatever is rarer than RARER: values nearer to the
+    middle are judged to be nothing."""
+
+    body: float
+    sigma: float
+    """0 where a pool has too few values to call any rare."""
+
+    def surprise(self, values: Floats) -> Floats:
+        """Return what the pool's `Null` does of values in its tail, and 0 of others."""
+        if not self.sigma:
+            return np.zeros(len(values))
+        rare = np.isfinite(values) & (values > self.body)
+        return np.maximum(np.where(rare, _fitted(values, self.body, self.sigma), 0.0), 0.0)
+
+
+def _fitted(values: Floats, body: float, sigma: float) -> Floats:
+    beyond = np.maximum(values - body, 0.0) / sigma
+    found: Floats = -math.log10(1 - _BODY) + np.log10(1 + SHAPE * beyond) / SHAPE
+    return found
 
 
 def null(pool: Floats, *, least_scale: float = _LEAST_SCALE) -> Null:
@@ -107,18 +145,19 @@ def _tail(known: Floats, least_scale: float) -> tuple[float, float]:
     return body, scale * math.log(ratio) * SHAPE / (ratio**SHAPE - 1)
 
 
-@dataclass
-class Nulls:
-    """Pools by stratum, each widened where it is small; prepared when they are first asked for."""
+class ByStratum:
+    """Judges each value by its own stratum, which is widened where it is small."""
 
-    pool: Floats
-    strata: Sequence[npt.NDArray[np.int64]]
-    """Of the pool's values, from the finest to the coarsest; after the last, all is one pool."""
-    least_scale: float = _LEAST_SCALE
-    _made: dict[tuple[int, int], Null | None] = field(default_factory=dict)
+    def _null(self, level: int, stratum: int) -> Surprising | None:
+        """What a stratum is judged by; None: by the next level."""
+        raise NotImplementedError
 
-    def surprise(self, values: Floats, strata: Sequence[npt.NDArray[np.int64]]) -> Floats:
-        """Return -log10 p of values, each against its own stratum (the same kinds of strata)."""
+    def surprise(self, values: Floats, strata: Sequence[Ints]) -> Floats:
+        """Return -log10 p of values, each against its own stratum.
+
+        Args:
+            strata: of each value, from the finest to the coarsest; after the last, all is one.
+        """
         scores = np.full(len(values), np.nan)
         everything = np.zeros(len(values), np.int64)
         for level, own in enumerate((*strata, everything)):
@@ -129,6 +168,35 @@ class Nulls:
                     chosen = waiting & (own == stratum)
                     scores[chosen] = found.surprise(values[chosen])
         return scores
+
+
+@dataclass(frozen=True)
+class Tails(ByStratum):
+    """What is left of `Nulls` where only what is rarer than RARER is to be told."""
+
+    known: Mapping[tuple[int, int], Tail | None]
+
+    def _null(self, level: int, stratum: int) -> Tail | None:
+        return self.known[level, stratum]
+
+
+@dataclass
+class Nulls(ByStratum):
+    """Pools by stratum, prepared when they are first asked for."""
+
+    pool: Floats
+    strata: Sequence[Ints]
+    """Of the pool's values, as for `surprise`."""
+    least_scale: float = _LEAST_SCALE
+    _made: dict[tuple[int, int], Null | None] = field(default_factory=dict)
+
+    def tails(self) -> list[tuple[int, int, Tail | None]]:
+        """Return what was asked for so far: level, stratum, and by what its rare values are judged;
+        None where it is widened."""
+        return [
+            (level, stratum, one.tail if one else None)
+            for (level, stratum), one in sorted(self._made.items())
+        ]
 
     def _null(self, level: int, stratum: int) -> Null | None:
         if (level, stratum) not in self._made:
@@ -145,9 +213,9 @@ class Nulls:
 
 def surprise_by_stratum(
     values: Floats,
-    strata: list[npt.NDArray[np.int64]],
+    strata: list[Ints],
     pool: Floats,
-    pool_strata: list[npt.NDArray[np.int64]],
+    pool_strata: list[Ints],
     *,
     least_scale: float = _LEAST_SCALE,
 ) -> Floats:

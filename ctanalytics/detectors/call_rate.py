@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
-from ctanalytics.detectors import budget, drops, rate_rows, rates, stops, surges
+from ctanalytics.detectors import budget, rate_parts, rate_rows, rates, surges
 from ctanalytics.detectors.base import Context, DetectorResult, Window
 from ctanalytics.detectors.budget import Alarm
 from ctanalytics.detectors.drops import Drop
 from ctanalytics.detectors.groups import Callers, grouped, main_callers
-from ctanalytics.detectors.history import History, load
-from ctanalytics.detectors.rate_rows import Kind, Span
+from ctanalytics.detectors.rate_rows import Kind
+from ctanalytics.detectors.rate_series import Api, RateSeries
+from ctanalytics.detectors.rate_spans import Asked, Span, spans
 from ctanalytics.detectors.review import review
-from ctanalytics.detectors.series import Floats, Ints
+from ctanalytics.detectors.series import Floats
 from ctanalytics.detectors.severity import Impact, error_class, is_sensitive, severity
-from ctanalytics.detectors.stops import Gap, Silences, Stop
+from ctanalytics.detectors.stops import Stop
+from ctanalytics.detectors.stops_together import Gap
 from ctanalytics.detectors.surge_spans import Surge
-from ctanalytics.detectors.surges import Judged
 from ctanalytics.detectors.wording import minutes_text, short_principal
 from ctanalytics.findings import anomaly_id, series_key
 
@@ -41,14 +42,31 @@ class _Found:
     """One alarm, and the threshold that its severity is measured from."""
 
     calls: str
-    history: History
+    series: RateSeries
     what: Surge | Stop | Drop
     theta: float
 
     @property
     def alarm(self) -> Alarm:
-        at = self.history.axis.time(self.what.fired)
+        at = self.series.axis.time(self.what.fired)
         return Alarm(at, self.what.score - self.theta)
+
+    @property
+    def kind(self) -> Kind:
+        """How it is named."""
+        if isinstance(self.what, Surge):
+            return _named(SURGE, self.calls)
+        return _named(STOP if isinstance(self.what, Stop) else DROP, self.calls)
+
+    @property
+    def asked(self) -> Asked:
+        """The calls that stand as its evidence."""
+        axis, what = self.series.axis, self.what
+        start, end = axis.time(what.start), axis.time(what.end)
+        if isinstance(what, Stop):
+            # Of a silence there is nothing to show but what came before it.
+            start, end = start - (end - start), start
+        return Asked(self.series.api(what.series), self.calls, start, end)
 
 
 def call_rate(context: Context, window: Window) -> DetectorResult:
@@ -57,54 +75,45 @@ def call_rate(context: Context, window: Window) -> DetectorResult:
     Write management calls are counted; reads, data events, network activity and each principal's
     calls where the settings ask for it.
     """
-    histories = {kind: load(context, window, kind) for kind in _kinds(context)}
-    histories = {kind: history for kind, history in histories.items() if history.count}
-    if not histories:
+    kinds = {kind: rate_parts.series(context, window, kind) for kind in _kinds(context)}
+    kinds = {kind: series for kind, series in kinds.items() if series.count}
+    if not kinds:
         return DetectorResult(
             rate_rows.table([]), context.derived.take(), ["no calls that count: no rates to judge"]
         )
     settings = context.settings
-    every = list(histories.values())
+    every = list(kinds.values())
     looks = rates.looks(every, surges.LOOKS)
     up = rates.thetas(settings.budget, settings.share_surge / 2, looks)
-    fewer = {kind: Fewer.of(history) for kind, history in histories.items()}
-    looks_down = np.sum([one.looks for one in fewer.values()], axis=0)
+    looks_down = np.sum([series.looks_down for series in every], axis=0)
     down = rates.thetas(settings.budget, settings.share_stop, looks_down)
-    judged = {kind: surges.judge(history) for kind, history in histories.items()}
     rates.promised(context, "call_rate", "surges", every[0], up, looks)
     rates.promised(context, "call_rate", "stops and drops", every[0], down, looks_down)
-    for kind, one in judged.items():
-        rates.tails(context, kind, one)
+    for kind, series in kinds.items():
+        rates.tails(context, kind, series.judged)
     found: list[_Found] = []
-    gaps: list[tuple[History, Gap]] = []
-    for kind, history in histories.items():
+    gaps: list[tuple[RateSeries, Gap]] = []
+    for kind, series in kinds.items():
         base = kind.removesuffix(_BY_PRINCIPAL)
-        for surge in surges.find(judged[kind], up):
-            theta = rates.at_day(history, up, surge.fired)
-            found.append(_Found(base, history, surge, theta))
-        alone, missing = fewer[kind].find(history, down)
-        gaps += [(history, gap) for gap in missing if _goes_on(context, history, gap)]
-        for less in alone:
-            theta = rates.at_day(history, down, less.fired)
-            found.append(_Found(base, history, less, theta))
-    governed = budget.govern(
-        context,
-        "call_rate",
-        settings.share_surge / 2 + settings.share_stop,
-        rates.judged_dates(every[0]),
-        [one.alarm for one in found],
-    )
+        told = series.find(up, down)
+        gaps += [(series, gap) for gap in told.gaps if _goes_on(context, series, gap)]
+        for some, theta in ((told.surges, up), (told.less, down)):
+            found += [
+                _Found(base, series, one, rates.at_day(series, theta, one.fired)) for one in some
+            ]
     dates = rates.judged_dates(every[0])
+    share = settings.share_surge / 2 + settings.share_stop
+    alarms = [one.alarm for one in found]
+    governed = budget.govern(context, "call_rate", share, dates, alarms)
     needed = budget.thetas(governed.raised, dates, up)
     notes = [*rates.history_notes(every[0]), *governed.notes]
-    notes += _reviewed(context, judged, needed)
-    rows, callers = [], []
-    for alarm in _standing(found, governed.stands):
-        raised = governed.raised.get(alarm.alarm.at.date(), 0.0)
-        row, caller = _row(context, replace(alarm, theta=alarm.theta + raised))
-        rows.append(row)
-        callers.append(caller)
-    rows = grouped(rows, callers) + [_gap(context, history, gap) for history, gap in gaps]
+    notes += _reviewed(context, kinds, needed)
+    standing = [
+        replace(one, theta=one.theta + governed.raised.get(one.alarm.at.date(), 0.0))
+        for one, stands in zip(found, governed.stands, strict=True)
+        if stands
+    ]
+    rows = _rows(context, standing) + [_gap(context, series, gap) for series, gap in gaps]
     rows = [row for row in rows if row["ended_at"] is None or row["ended_at"] > window.since]
     state = [*context.derived.take(), *_remembered(governed.decided)]
     return DetectorResult(rate_rows.table(rows), state, notes)
@@ -119,37 +128,12 @@ def _kinds(context: Context) -> Iterator[str]:
                 yield name + _BY_PRINCIPAL
 
 
-@dataclass(frozen=True)
-class Fewer:
-    """What stops and drops of a kind of series are judged by."""
-
-    known: Silences
-    own: list[drops.Own]
-    looks: Ints
-    """Of each day to judge: series that can stop, and those that can drop in each window."""
-
-    @classmethod
-    def of(cls, history: History) -> Fewer:
-        """Take it from a history."""
-        known = stops.silences(history)
-        own = drops.owns(history, known)
-        return cls(known, own, stops.judged(history, known) + drops.judged(history, own))
-
-    def find(self, history: History, theta: Floats) -> tuple[list[Stop | Drop], list[Gap]]:
-        """Return stops and drops of series by themselves, and of many at once."""
-        silent = stops.find(history, theta, self.known)
-        alone, gaps = stops.together(history, silent, self.known)
-        slow = [drop for drop in drops.find(history, theta, self.own) if _is_slow(drop, silent)]
-        return [*alone, *slow], gaps
-
-
-def _reviewed(context: Context, judged: dict[str, Judged], theta: Floats) -> list[str]:
+def _reviewed(context: Context, kinds: Mapping[str, RateSeries], theta: Floats) -> list[str]:
     """Write the lists of what is worth a look, and say how long they are."""
-    entries = 0
-    for kind, one in judged.items():
-        needed = theta + surges.margin(one.history)
-        every = np.ones(one.history.count, np.bool_)
-        entries += review(context.derived, kind, one, needed, every)
+    entries = sum(
+        review(context.derived, kind, series, theta + series.judged.margin)
+        for kind, series in kinds.items()
+    )
     return rates.review_note("call_rate", entries)
 
 
@@ -157,20 +141,19 @@ def _remembered(decided: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"table": "series_budget", "rows": decided}] if decided else []
 
 
-def _standing(found: list[_Found], stands: list[bool]) -> Iterator[_Found]:
-    for one, good in zip(found, stands, strict=True):
-        if good:
-            yield one
-
-
-def _row(context: Context, one: _Found) -> tuple[dict[str, Any], Callers]:
-    """The anomaly of an alarm, and who made most of its calls."""
-    what = one.what
-    if isinstance(what, Surge):
-        return _surge(context, one, what)
-    if isinstance(what, Stop):
-        return _stop(context, one, what), {}
-    return _drop(context, one, what), {}
+def _rows(context: Context, standing: Sequence[_Found]) -> list[dict[str, Any]]:
+    """The anomalies of alarms."""
+    rows, callers = [], list[Callers]()
+    for one, behind in zip(standing, spans(context, [one.asked for one in standing]), strict=True):
+        what = one.what
+        if isinstance(what, Surge):
+            rows.append(_surge(context, one, what, behind))
+        elif isinstance(what, Stop):
+            rows.append(_stop(context, one, what, behind))
+        else:
+            rows.append(_drop(context, one, what, behind))
+        callers.append(main_callers(behind.shares) if isinstance(what, Surge) else {})
+    return grouped(rows, callers)
 
 
 def _named(kind: Kind, calls: str) -> Kind:
@@ -178,11 +161,9 @@ def _named(kind: Kind, calls: str) -> Kind:
     return replace(kind, calls=calls, insight_type=insight_type)
 
 
-def _surge(context: Context, one: _Found, found: Surge) -> tuple[dict[str, Any], Callers]:
-    history, kind = one.history, _named(SURGE, one.calls)
-    who = rate_rows.api(history, found.series)
-    start, end = history.axis.time(found.start), history.axis.time(found.end)
-    behind = rate_rows.span(context, who, kind, start, end)
+def _surge(context: Context, one: _Found, found: Surge, behind: Span) -> dict[str, Any]:
+    series = one.series
+    who = series.api(found.series)
     loud = severity(_impact(who, behind, one.calls), found.score - one.theta)
     most = behind.most("userIdentityArn")
     by = (
@@ -198,8 +179,7 @@ def _surge(context: Context, one: _Found, found: Surge) -> tuple[dict[str, Any],
         f"{found.record:,}."
     )
     texts = (title, _with_caveats(explanation, found))
-    row = rate_rows.surge_row(context, history, kind, found, loud, texts, behind)
-    return row, main_callers(behind.shares)
+    return rate_rows.surge_row(context, series, one.kind, found, loud, texts, behind)
 
 
 def _with_caveats(explanation: str, found: Surge) -> str:
@@ -210,7 +190,7 @@ def _with_caveats(explanation: str, found: Surge) -> str:
     return explanation
 
 
-def _impact(who: rate_rows.Api, behind: Span, calls: str) -> Impact:
+def _impact(who: Api, behind: Span, calls: str) -> Impact:
     ends = {"succeeded": 0, "denied": 0, "failed": 0}
     for share in behind.shares["errorCode"]:
         if share.value == "null":
@@ -224,12 +204,8 @@ def _impact(who: rate_rows.Api, behind: Span, calls: str) -> Impact:
     return "write" if calls == "writes" else "read"
 
 
-def _stop(context: Context, one: _Found, found: Stop) -> dict[str, Any]:
-    history, kind = one.history, _named(STOP, one.calls)
-    who = rate_rows.api(history, found.series)
-    start, end = history.axis.time(found.start), history.axis.time(found.end)
-    # Of a silence there is nothing to show but what came before it.
-    usual = rate_rows.span(context, who, kind, start - (end - start), start)
+def _stop(context: Context, one: _Found, found: Stop, usual: Span) -> dict[str, Any]:
+    who = one.series.api(found.series)
     caller = usual.most("userIdentityArn")
     by = f" by {short_principal(caller.value)}" if caller else ""
     explanation = (
@@ -239,14 +215,13 @@ def _stop(context: Context, one: _Found, found: Stop) -> dict[str, Any]:
         f"for more than {minutes_text(max(found.longest, 1))}."
     )
     title = f"{who.event_name} stopped in {who.place}"
-    usual = replace(usual, event_ids=usual.event_ids[-10:])
-    return _less(context, one, kind, (title, explanation), usual)
+    return _less(
+        context, one, (title, explanation), replace(usual, event_ids=usual.event_ids[-10:])
+    )
 
 
-def _drop(context: Context, one: _Found, found: Drop) -> dict[str, Any]:
-    history, kind = one.history, _named(DROP, one.calls)
-    who = rate_rows.api(history, found.series)
-    start, end = history.axis.time(found.start), history.axis.time(found.end)
+def _drop(context: Context, one: _Found, found: Drop, during: Span) -> dict[str, Any]:
+    who = one.series.api(found.series)
     explanation = (
         f"{who.event_name} in {who.place} was called {found.calls:,} times in "
         f"{minutes_text(found.window)}, where about {found.expected:,.0f} were to be "
@@ -254,22 +229,19 @@ def _drop(context: Context, one: _Found, found: Drop) -> dict[str, Any]:
         f"{minutes_text(found.end - found.start)}."
     )
     title = f"{who.event_name} dropped in {who.place}"
-    during = rate_rows.span(context, who, kind, start, end)
-    return _less(context, one, kind, (title, explanation), during)
+    return _less(context, one, (title, explanation), during)
 
 
-def _less(
-    context: Context, one: _Found, kind: Kind, texts: tuple[str, str], shown: Span
-) -> dict[str, Any]:
+def _less(context: Context, one: _Found, texts: tuple[str, str], shown: Span) -> dict[str, Any]:
     """Make the anomaly of calls that fail to come.
 
     Args:
         texts: title and explanation.
         shown: the calls that stand as its evidence.
     """
-    found, history = one.what, one.history
-    who = rate_rows.api(history, found.series)
-    start, end = history.axis.time(found.start), history.axis.time(found.end)
+    found, series, kind = one.what, one.series, one.kind
+    who = series.api(found.series)
+    start, end = series.axis.time(found.start), series.axis.time(found.end)
     caller = shown.most("userIdentityArn")
     return {
         **who.columns(),
@@ -288,38 +260,30 @@ def _less(
         "series_key": who.key,
         "title": texts[0],
         "explanation": texts[1],
-        "evidence": rate_rows.evidence(history, found, kind, shown),
+        "evidence": rate_rows.evidence(series, found, kind, shown),
         "insight": None,
         "detected_at": context.now,
     }
 
 
-def _goes_on(context: Context, history: History, found: Gap) -> bool:
+def _goes_on(context: Context, series: RateSeries, found: Gap) -> bool:
     """Whether anything at all is logged there meanwhile; else `silence` tells it, once."""
-    start = history.axis.time(max(stop.start for stop in found.stops))
-    end = history.axis.time(min(stop.end for stop in found.stops))
+    start = series.axis.time(max(stop.start for stop in found.stops))
+    end = series.axis.time(min(stop.end for stop in found.stops))
     if end <= start:
         return True
-    who = rate_rows.api(history, found.stops[0].series)
+    who = series.api(found.stops[0].series)
     hours = context.engine.run("detectors/region_minutes", since=start, until=end).to_pylist()
     place = (who.account_id, who.aws_region)
     return any((row["account_id"], row["aws_region"]) == place for row in hours)
 
 
-def _is_slow(drop: Drop, silent: list[Stop]) -> bool:
-    """Whether a drop is not the beginning or a part of a silence that is told already."""
-    return not any(
-        stop.series == drop.series and drop.start < stop.end and stop.start < drop.end
-        for stop in silent
-    )
-
-
-def _gap(context: Context, history: History, found: Gap) -> dict[str, Any]:
+def _gap(context: Context, series: RateSeries, found: Gap) -> dict[str, Any]:
     first = min(found.stops, key=lambda stop: stop.start)
     is_open = any(stop.is_open for stop in found.stops)
-    start = history.axis.time(first.start)
-    end = history.axis.time(max(stop.end for stop in found.stops))
-    who = rate_rows.api(history, first.series)
+    start = series.axis.time(first.start)
+    end = series.axis.time(max(stop.end for stop in found.stops))
+    who = series.api(first.series)
     key = series_key("gap", who.account_id, who.aws_region)
     return {
         "anomaly_id": anomaly_id(GAP.detector, GAP.kind, key, start),

@@ -6,14 +6,14 @@ a day is judged by its largest deviation, and minutes are looked at only where t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from ctanalytics.detectors import stops
-from ctanalytics.detectors.calibration import MIN_POOL, default_pool, surprise
+from ctanalytics.detectors.calibration import MIN_POOL, Null, Surprising, default_pool, null
 from ctanalytics.detectors.expectation import Expected
 from ctanalytics.detectors.history import PEAK_DAYS, History
 from ctanalytics.detectors.peaks import STEP, drop_looks, drop_minutes
@@ -70,30 +70,56 @@ class Looks:
 
 
 @dataclass(frozen=True)
-class Own:
-    """One window's daily deviations against each series' own; days count from `first`."""
+class Shown:
+    """What the days of some series show in one window, by themselves; of several parts put together
+    it is that of all their series. Days count from `first`."""
 
+    window: int
     first: int
     """POOL_DAYS before the first that is judged."""
-    steady: Bools
-    """(series, days) whether the series pauses so rarely that a drop tells something."""
     u: Floats
     """(series, days) the day's largest; NaN where a series is not steady."""
     normal: Floats
     """The same of days that teach what is normal; NaN on others."""
+
+    def null(self, day: int) -> Null:
+        """Return what a day is judged by."""
+        column = day - self.first
+        pool = self.normal[:, column - POOL_DAYS : column].ravel()
+        if np.isfinite(pool).sum() < MIN_POOL:
+            pool = np.concatenate((pool, default_pool(f"drop_{self.window}")))
+        return null(pool)
+
+
+@dataclass(frozen=True)
+class Own(Shown):
+    """One window's daily deviations against each series' own."""
+
+    steady: Bools
+    """(series, days) whether the series pauses so rarely that a drop tells something."""
     middle: Floats
     scale: Floats
+
+
+Nulls = Callable[[int, int], Surprising]
+"""By the window's place and day, what drops are judged by."""
 
 
 def look(history: History) -> list[Looks]:
     """Score every tenth minute of the days to judge of the steady series, window by window."""
     chosen = np.arange(history.count)
-    return list(_looks(history, chosen, history, owns(history, stops.silences(history))))
+    own = owns(history, stops.silences(history))
+    return list(_looks(history, chosen, history, own, nulls_of(own)))
 
 
 def owns(history: History, known: Silences) -> list[Own]:
     """Compare the days of the pool and of the window with each series' own, window by window."""
     return [_own(history, known, place) for place in range(LOOKS)]
+
+
+def nulls_of(own: Sequence[Shown]) -> Nulls:
+    """Return what days are judged by when these are all series."""
+    return lambda place, day: own[place].null(day)
 
 
 def judged(history: History, own: list[Own]) -> Ints:
@@ -111,7 +137,12 @@ def daily(history: History, place: int) -> Floats:
     return _own(history, stops.silences(history), place).normal
 
 
-def find(history: History, theta: Floats | float, own: list[Own] | None = None) -> list[Drop]:
+def find(
+    history: History,
+    theta: Floats | float,
+    own: list[Own] | None = None,
+    nulls: Nulls | None = None,
+) -> list[Drop]:
     """Find the drops that fire on the days to judge.
 
     A series is steady enough after 14 days of history whose longest silence is 3 hours (for the
@@ -120,17 +151,13 @@ def find(history: History, theta: Floats | float, own: list[Own] | None = None) 
     Args:
         theta: the score that fires, of all days or of each.
         own: what `owns` returns, where it is at hand.
+        nulls: what days are judged by, where these are not all series.
     """
     width = history.axis.days - history.first_day
     thetas = np.broadcast_to(np.asarray(theta, np.float64), (width,))
     own = own or owns(history, stops.silences(history))
-    fires = np.zeros((history.count, width), np.bool_)
-    for place, one in enumerate(own):
-        for day in range(history.first_day, history.axis.days):
-            column = day - one.first
-            scores = surprise(one.u[:, column], _pool(one.normal, place, column))
-            fires[:, day - history.first_day] |= scores >= thetas[day - history.first_day]
-    chosen = np.flatnonzero(fires.any(axis=1))
+    nulls = nulls or nulls_of(own)
+    chosen = np.flatnonzero(over(own, nulls, thetas, history.first_day))
     if not len(chosen):
         return []
     part = history.of(chosen)
@@ -138,7 +165,7 @@ def find(history: History, theta: Floats | float, own: list[Own] | None = None) 
     found: list[Drop] = []
     covered: dict[int, list[tuple[int, int]]] = {}
     # The shortest window first: it tells the beginning and the end best.
-    for looks in _looks(history, chosen, part, own):
+    for looks in _looks(history, chosen, part, own, nulls):
         for fired in _spans(looks, thetas, history.first_day):
             drop = near.followed(fired, part.end_minute)
             spans = covered.setdefault(drop.series, [])
@@ -146,6 +173,20 @@ def find(history: History, theta: Floats | float, own: list[Own] | None = None) 
                 spans.append((drop.start, drop.end))
                 found.append(replace(drop, series=int(chosen[drop.series])))
     return sorted(found, key=lambda drop: (drop.series, drop.start))
+
+
+def over(own: Sequence[Shown], nulls: Nulls, thetas: Floats, first_day: int) -> Bools:
+    """(series,) whether the largest deviation of a day fires.
+
+    Args:
+        thetas: the score that does, of each day to judge.
+    """
+    fires = np.zeros(len(own[0].u), np.bool_)
+    for place, one in enumerate(own):
+        for step, theta in enumerate(thetas.tolist()):
+            day = first_day + step
+            fires |= nulls(place, day).surprise(one.u[:, day - one.first]) >= theta
+    return fires
 
 
 def _own(history: History, known: Silences, place: int) -> Own:
@@ -158,7 +199,8 @@ def _own(history: History, known: Silences, place: int) -> Own:
     middle, scale = _history(np.where(unlearned, np.nan, lowest))
     u = (lowest[:, HISTORY_DAYS:] - middle) / scale
     normal = np.where(unlearned[:, HISTORY_DAYS:], np.nan, u)
-    return Own(start + HISTORY_DAYS, steady[:, HISTORY_DAYS:], u, normal, middle, scale)
+    first = start + HISTORY_DAYS
+    return Own(WINDOWS[place], first, u, normal, steady[:, HISTORY_DAYS:], middle, scale)
 
 
 def _history(lowest: Floats) -> tuple[Floats, Floats]:
@@ -179,18 +221,13 @@ def _history(lowest: Floats) -> tuple[Floats, Floats]:
     return np.where(count >= _LEAST_HISTORY, middle, np.nan), spread + _LEAST_SPREAD
 
 
-def _pool(u: Floats, place: int, column: int) -> Floats:
-    pool = u[:, column - POOL_DAYS : column].ravel()
-    if np.isfinite(pool).sum() < MIN_POOL:
-        pool = np.concatenate((pool, default_pool(f"drop_{WINDOWS[place]}")))
-    return pool
-
-
 def _season(history: History) -> Expected:
     return history.expected(history.first_day - 1, history.axis.days)
 
 
-def _looks(history: History, chosen: Ints, part: History, own: list[Own]) -> Iterator[Looks]:
+def _looks(
+    history: History, chosen: Ints, part: History, own: list[Own], nulls: Nulls
+) -> Iterator[Looks]:
     """Score every tenth minute of some series, window by window.
 
     Args:
@@ -208,7 +245,7 @@ def _looks(history: History, chosen: Ints, part: History, own: list[Own]) -> Ite
             who, minute = np.repeat(steady, len(spots)), np.tile(spots, len(steady))
             calls, least, y = drop_looks(minutes, expected, who, minute, window)
             middle, scale = (part[chosen[who], column] for part in (known.middle, known.scale))
-            scores = surprise((np.round(y, 9) - middle) / scale, _pool(known.normal, place, column))
+            scores = nulls(place, day).surprise((np.round(y, 9) - middle) / scale)
             held = (scores > 0) & (calls <= _MOST_RATIO * least)
             kept.append((who[held], minute[held], scores[held], calls[held], least[held]))
         columns = [np.concatenate(column) for column in zip(*kept, strict=True)]

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
-import numpy as np
-
-from ctanalytics.detectors import budget, rate_rows, rates, surges
+from ctanalytics.detectors import budget, rate_parts, rate_rows, rates, surges
 from ctanalytics.detectors.base import Context, DetectorResult, Window
 from ctanalytics.detectors.budget import Alarm
-from ctanalytics.detectors.groups import Callers, grouped, main_callers
-from ctanalytics.detectors.history import History, load
-from ctanalytics.detectors.numbering import Numbering
-from ctanalytics.detectors.rate_rows import Api, Kind, Span
+from ctanalytics.detectors.groups import grouped, main_callers
+from ctanalytics.detectors.rate_rows import Kind
+from ctanalytics.detectors.rate_series import Api, RateSeries
+from ctanalytics.detectors.rate_spans import Asked, Span, spans
 from ctanalytics.detectors.review import review
-from ctanalytics.detectors.series import Bools
+from ctanalytics.detectors.series import Floats
 from ctanalytics.detectors.severity import Impact, error_class, severity
 from ctanalytics.detectors.surge_spans import Surge
 from ctanalytics.detectors.wording import minutes_text, short_principal
@@ -31,37 +30,31 @@ def error_rate(context: Context, window: Window) -> DetectorResult:
     """
     if "errors" not in context.settings.series:
         return DetectorResult(rate_rows.table([]), notes=["detect.series leaves errors out"])
-    history = load(context, window, "errors")
-    if not history.count:
+    series = rate_parts.series(context, window, "errors", with_fewer=False)
+    if not series.count:
         return DetectorResult(
             rate_rows.table([]), context.derived.take(), ["no errors: no error rates to judge"]
         )
     share = context.settings.share_surge / 2
-    looks = rates.looks([history], surges.LOOKS)
+    looks = rates.looks([series], surges.LOOKS)
     theta = rates.thetas(context.settings.budget, share, looks)
-    judged = surges.judge(history)
-    could = _could_page(history)
-    rates.promised(context, "error_rate", "surges", history, theta, looks)
-    rates.tails(context, "errors", judged)
-    found = [one for one in surges.find(judged, theta) if could[one.series]]
-    dates = rates.judged_dates(history)
+    rates.promised(context, "error_rate", "surges", series, theta, looks)
+    rates.tails(context, "errors", series.judged)
+    could = series.could
+    found = [one for one in series.find(theta, None).surges if could[one.series]]
+    dates = rates.judged_dates(series)
     alarms = [
-        Alarm(history.axis.time(one.fired), one.score - rates.at_day(history, theta, one.fired))
+        Alarm(series.axis.time(one.fired), one.score - rates.at_day(series, theta, one.fired))
         for one in found
     ]
     governed = budget.govern(context, "error_rate", share, dates, alarms)
     needed = budget.thetas(governed.raised, dates, theta)
-    rows, callers = [], []
-    for one, stands in zip(found, governed.stands, strict=True):
-        if stands:
-            row, caller = _anomaly(context, history, one, rates.at_day(history, needed, one.fired))
-            rows.append(row)
-            callers.append(caller)
-    rows = grouped(rows, callers)
+    standing = [one for one, stands in zip(found, governed.stands, strict=True) if stands]
+    rows = _rows(context, series, standing, needed)
     rows = [row for row in rows if row["ended_at"] is None or row["ended_at"] > window.since]
-    entries = review(context.derived, "errors", judged, needed + surges.margin(history), could)
+    entries = review(context.derived, "errors", series, needed + series.judged.margin)
     notes = [
-        *rates.history_notes(history),
+        *rates.history_notes(series),
         *governed.notes,
         *rates.review_note("error_rate", entries),
     ]
@@ -71,16 +64,21 @@ def error_rate(context: Context, window: Window) -> DetectorResult:
     return DetectorResult(rate_rows.table(rows), state, notes)
 
 
-def _could_page(history: History) -> Bools:
-    """(series,) whether a series counts errors that mean something."""
-    names = ("error_code", "event_name")
-    every = history.keys.frame.select(names).to_arrow()
-    distinct = Numbering.of([every], names)
-    told = [
-        error_class(row["error_code"], row["event_name"]) != "benign"
-        for row in distinct.table().to_pylist()
+def _rows(
+    context: Context, series: RateSeries, standing: Sequence[Surge], needed: Floats
+) -> list[dict[str, Any]]:
+    """The anomalies of surges."""
+    times = [(series.axis.time(one.start), series.axis.time(one.end)) for one in standing]
+    asked = [
+        Asked(series.api(one.series), ERRORS.calls, *span)
+        for one, span in zip(standing, times, strict=True)
     ]
-    return np.array(told, np.bool_)[distinct.find(every)]
+    behind = spans(context, asked)
+    rows = [
+        _anomaly(context, series, one, rates.at_day(series, needed, one.fired), span)
+        for one, span in zip(standing, behind, strict=True)
+    ]
+    return grouped(rows, [main_callers(span.shares) for span in behind])
 
 
 def _class(who: Api) -> str:
@@ -96,12 +94,10 @@ def _refused_by(behind: Span) -> str | None:
 
 
 def _anomaly(
-    context: Context, history: History, found: Surge, theta: float
-) -> tuple[dict[str, Any], Callers]:
-    """The anomaly of a surge, and who got most of the errors."""
-    who = rate_rows.api(history, found.series)
-    start, end = history.axis.time(found.start), history.axis.time(found.end)
-    behind = rate_rows.span(context, who, ERRORS, start, end)
+    context: Context, series: RateSeries, found: Surge, theta: float, behind: Span
+) -> dict[str, Any]:
+    """The anomaly of a surge."""
+    who = series.api(found.series)
     kind = _class(who)
     most = behind.most("userIdentityArn")
     by = (
@@ -121,5 +117,4 @@ def _anomaly(
     if found.provisional:
         explanation += " There are less than two weeks of history, so this is provisional."
     title = f"{who.error_code} of {who.event_name} surged in {who.place}"
-    row = rate_rows.surge_row(context, history, ERRORS, found, loud, (title, explanation), behind)
-    return row, main_callers(behind.shares)
+    return rate_rows.surge_row(context, series, ERRORS, found, loud, (title, explanation), behind)

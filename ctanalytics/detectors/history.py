@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 
 from ctanalytics.detectors.base import Context, Window
 from ctanalytics.detectors.calendars import Calendars, calendars_of
@@ -34,7 +35,7 @@ from ctanalytics.detectors.series import (
     peak_rows,
 )
 from ctanalytics.detectors.series_parts import SpreadState
-from ctanalytics.detectors.series_state import BLOCK_DAYS, REACH_DAYS, expected_days
+from ctanalytics.detectors.series_state import BLOCK_DAYS, REACH_DAYS, Days, Read, expected_days
 from ctanalytics.detectors.spread import Spread
 
 PEAK_DAYS: Final = HISTORY_DAYS + POOL_DAYS
@@ -75,6 +76,16 @@ class History:
         return self.past.unlearned
 
     @property
+    def holes(self) -> list[tuple[str | None, str | None, int, int]]:
+        """As `Logged.holes`."""
+        return self.logged.holes
+
+    @property
+    def first_days(self) -> dict[str | None, int]:
+        """As `Logged.first_days`."""
+        return self.logged.first_days
+
+    @property
     def age(self) -> Ints:
         """(series, days) days of logs that the series' account had before a day."""
         return self.past.age
@@ -111,12 +122,16 @@ class History:
         return found
 
     def active(self, day: int) -> int:
+        """As `Judging`."""
+        return max(self.called(day), 1)
+
+    def called(self, day: int) -> int:
         """Return how many series had a call in the 28 days up to a day."""
-        called = np.zeros(self.count, np.bool_)
+        found = np.zeros(self.count, np.bool_)
         for one in self._recent(day):
             if one in self.past.days:
-                called[self.past.days[one].series] = True
-        return max(int(called.sum()), 1)
+                found[self.past.days[one].series] = True
+        return int(found.sum())
 
     def _recent(self, day: int) -> range:
         return range(max(day - HISTORY_DAYS + 1, 0), day + 1)
@@ -165,46 +180,74 @@ class History:
         )
 
 
+def axis_of(window: Window) -> Axis:
+    """Return the days of a window and all those before it that they depend on."""
+    midnight = window.since.replace(hour=0, minute=0, second=0, microsecond=0)
+    start = midnight - dt.timedelta(days=AXIS_DAYS)
+    return Axis(start, -((start - window.until) // dt.timedelta(days=1)))
+
+
+def state_of(context: Context, window: Window) -> SpreadState:
+    """Return the state of series, as far as a window needs it."""
+    # Whoever lives through a past knows nothing of what people said of it later.
+    confirmed = confirmed_in(context.engine) if context.replay is None else Confirmed([])
+    calendars = calendars_of(context.engine, context.settings.calendars)
+    spread = Spread.of(context)
+    return SpreadState(
+        context.engine, context.derived, calendars, window.until, confirmed, spread=spread
+    )
+
+
 def load(context: Context, window: Window, kind: str, *, with_peaks: bool = True) -> History:
     """Bring the state of a kind of series up to date for a window, and read it.
 
     Args:
         with_peaks: what surges and drops are judged by; stops do without.
     """
-    midnight = window.since.replace(hour=0, minute=0, second=0, microsecond=0)
-    start = midnight - dt.timedelta(days=AXIS_DAYS)
-    axis = Axis(start, -((start - window.until) // dt.timedelta(days=1)))
-    calendars = calendars_of(context.engine, context.settings.calendars)
-    # Whoever lives through a past knows nothing of what people said of it later.
-    confirmed = confirmed_in(context.engine) if context.replay is None else Confirmed([])
-    state = SpreadState(
-        context.engine,
-        context.derived,
-        calendars,
-        window.until,
-        confirmed,
-        spread=Spread.of(context),
-    )
+    state = state_of(context, window)
+    state.count_all(kind, axis_of(window))
+    return brought(state, window, kind, with_peaks=with_peaks)
+
+
+def brought(state: SpreadState, window: Window, kind: str, *, with_peaks: bool = True) -> History:
+    """As `load`, of a state whose minutes and days are up to date."""
+    axis, derived = axis_of(window), state.derived
     days = state.days(kind, axis)
     if with_peaks:
         state.raise_peaks(kind, days, AXIS_DAYS - PEAK_DAYS, axis.days)
     dates = axis.dates(AXIS_DAYS - PEAK_DAYS, axis.days)
-    tables = context.derived.read("series_peak", dates, kind) if with_peaks else []
+    tables = derived.read("series_peak", dates, kind) if with_peaks else ()
+    return of_days(derived.read, kind, days, tables, window.until)
+
+
+def of_days(
+    read: Read,
+    kind: str,
+    days: Days,
+    peaks: Iterable[tuple[dt.date, pa.Table]],
+    until: dt.datetime,
+) -> History:
+    """Make a history of a state that is up to date.
+
+    Args:
+        peaks: rows of series_peak, of PEAK_DAYS before the first day to judge and on.
+        until: where the logs end.
+    """
+    axis = days.axis
 
     @cache
     def minutes(first: int, after: int) -> Minutes:
-        wanted = axis.dates(first, after)
-        rows = context.derived.read("series_minute", wanted, kind)
-        return minutes_of(days.keys, axis, rows).until(axis.minute(window.until))
+        rows = read("series_minute", axis.dates(first, after), kind)
+        return minutes_of(days.keys, axis, rows).until(axis.minute(until))
 
     return History(
         days.keys,
         axis,
         days.past,
         days.logged,
-        {(date - start.date()).days: peak_rows(days.keys, table) for date, table in tables},
+        {(date - axis.start.date()).days: peak_rows(days.keys, table) for date, table in peaks},
         AXIS_DAYS,
-        axis.minute(window.until),
+        axis.minute(until),
         minutes,
     )
 

@@ -44,7 +44,7 @@ class Numbering:
         Args:
             most: numbers put together must stay below; smaller only in tests.
         """
-        encoded = [[_encoded(table[name]) for name in columns] for table in tables]
+        encoded = [[texts_of(table[name]) for name in columns] for table in tables]
         values = [
             _ascending([one[place].dictionary for one in encoded]) for place in range(len(columns))
         ]
@@ -78,16 +78,31 @@ class Numbering:
         Raises:
             KeyError: a row is not among them.
         """
-        whole, bound, is_known = np.zeros(table.num_rows, np.int64), 1, True
-        for name, known, ranked in zip(self.columns, self.values, self.ranked, strict=True):
-            part = _numbers(_encoded(table[name]), known)
-            is_known &= bool((part >= 0).all())
-            whole, bound = _ranked(whole, ranked, bound)
-            whole, bound = whole * (len(known) + 1) + part, bound * (len(known) + 1)
-        place: Ints = np.searchsorted(self.rows, whole)
-        if not is_known or not np.array_equal(np.append(self.rows, -1)[place], whole):
+        place = self.places(table)
+        if (place < 0).any():
             raise KeyError("a row of none of the tables that were numbered")
         return place
+
+    def places(self, table: pa.Table) -> Ints:
+        """As `find`; -1 where a row is not among them."""
+        whole = np.zeros(table.num_rows, np.int64)
+        is_known = np.ones(table.num_rows, np.bool_)
+        for name, known, ranked in zip(self.columns, self.values, self.ranked, strict=True):
+            part = _numbers(texts_of(table[name]), known)
+            is_known &= part >= 0
+            if ranked is not None:
+                whole, is_here = _place(ranked, whole)
+                is_known &= is_here
+            whole = whole * (len(known) + 1) + np.maximum(part, 0)
+        place, is_here = _place(self.rows, whole)
+        return np.where(is_known & is_here, place, -1)
+
+
+def _place(known: Ints, values: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    """Where each value is among some (ascending), and whether it is there at all."""
+    place = np.searchsorted(known, values)
+    is_here: npt.NDArray[np.bool_] = np.append(known, -1)[place] == values
+    return np.where(is_here, place, 0), is_here
 
 
 def _ranked(whole: Ints, ranked: Ints | None, bound: int) -> tuple[Ints, int]:
@@ -95,7 +110,8 @@ def _ranked(whole: Ints, ranked: Ints | None, bound: int) -> tuple[Ints, int]:
     return (whole, bound) if ranked is None else (np.searchsorted(ranked, whole), len(ranked))
 
 
-def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
+def texts_of(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    """Return texts as a dictionary and the place of each."""
     if not pa.types.is_dictionary(column.type):
         column = column.cast(pa.string()).dictionary_encode()
     found = column.combine_chunks()

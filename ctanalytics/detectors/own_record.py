@@ -18,8 +18,8 @@ _BLOCK_VALUES: Final = 16_384
 
 
 @dataclass(frozen=True)
-class Own:
-    """One window's deviations, against each series' own record."""
+class Deviations:
+    """How far the days of some series lie above their own records, in one window."""
 
     first: int
     """The day of the first column: POOL_DAYS before the first that is judged."""
@@ -29,6 +29,12 @@ class Own:
     """The same of days that teach what is normal; NaN on others."""
     held: Floats
     """(series, days) the largest of looks that could page."""
+
+
+@dataclass(frozen=True)
+class Own(Deviations):
+    """One window's deviations, and the record of each day that they are measured from."""
+
     record: Floats
     scale: Floats
 

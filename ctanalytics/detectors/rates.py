@@ -13,7 +13,8 @@ from ctanalytics import untrusted
 from ctanalytics.detectors.base import Context
 from ctanalytics.detectors.calibration import threshold
 from ctanalytics.detectors.history import History
-from ctanalytics.detectors.series import DAY, WARM_DAYS, Floats, Ints
+from ctanalytics.detectors.rate_series import RateSeries
+from ctanalytics.detectors.series import DAY, WARM_DAYS, Floats, Ints, Judging
 from ctanalytics.detectors.surges import BURSTS, Judged
 
 LEAST_THETA: Final = 3.0
@@ -26,15 +27,15 @@ _MOST_HOLES: Final = 5
 _RARE: Final = 0.01
 
 
-def looks(histories: Sequence[History], each: int) -> Ints:
+def looks(kinds: Sequence[Judging], each: int) -> Ints:
     """Return how many looks each day to judge has.
 
     Args:
-        histories: of all kinds of series that are looked at.
+        kinds: all kinds of series that are looked at.
         each: looks at each series in a day.
     """
-    days = range(histories[0].first_day, histories[0].axis.days)
-    return np.array([each * sum(history.active(day) for history in histories) for day in days])
+    days = range(kinds[0].first_day, kinds[0].axis.days)
+    return np.array([each * sum(one.active(day) for one in kinds) for day in days])
 
 
 def thetas(budget: float, share: float, looks: Ints) -> Floats:
@@ -52,7 +53,7 @@ def promised(
     context: Context,
     detector: str,
     part: str,
-    history: History,
+    judged: Judging,
     theta: Floats,
     looks: Ints,
 ) -> None:
@@ -60,7 +61,7 @@ def promised(
     if context.replay is None:
         return
     for date, value, count in zip(
-        judged_dates(history), theta.tolist(), looks.tolist(), strict=True
+        judged_dates(judged), theta.tolist(), looks.tolist(), strict=True
     ):
         nominal = count * 10.0**-value
         context.replay.expected.append(
@@ -78,9 +79,9 @@ def tails(context: Context, kind: str, judged: Judged) -> None:
     """Note for a backtest how many looks of each stratum are rarer than one in a hundred."""
     if context.replay is None:
         return
-    history, seen = judged.history, context.replay.tails
-    for day in range(history.first_day, history.axis.days):
-        burst = judged.strata[day - history.first_day][1]
+    seen = context.replay.tails
+    for day in range(judged.days.first_day, judged.days.axis.days):
+        burst = judged.strata(day)[1]
         rare = judged.looks(day) > -math.log10(_RARE)
         for stratum, name in enumerate(BURSTS):
             members = judged.is_known(day) & (burst == stratum)
@@ -91,17 +92,17 @@ def tails(context: Context, kind: str, judged: Judged) -> None:
             )
 
 
-def judged_dates(history: History) -> list[dt.date]:
+def judged_dates(judged: Judging) -> list[dt.date]:
     """Return the dates that are judged."""
-    return history.axis.dates(history.first_day, history.axis.days)
+    return judged.axis.dates(judged.first_day, judged.axis.days)
 
 
-def at_day(history: History, values: Floats, minute: int) -> float:
+def at_day(judged: Judging, values: Floats, minute: int) -> float:
     """Return the value of the day of a minute, of the days that are judged; else of the first."""
-    return float(values[max(minute // DAY - history.first_day, 0)])
+    return float(values[max(minute // DAY - judged.first_day, 0)])
 
 
-def history_notes(history: History) -> list[str]:
+def history_notes(history: RateSeries | History) -> list[str]:
     """Which accounts have too little history for rates, from when on they will have it, and which
     days are not judged as some of their logs are missing."""
     return [*_young(history), *_holes(history)]
@@ -117,10 +118,10 @@ def review_note(detector: str, entries: int) -> list[str]:
     ]
 
 
-def _young(history: History) -> list[str]:
+def _young(history: RateSeries | History) -> list[str]:
     notes = []
     axis = history.axis
-    for account, first in sorted(history.logged.first_days.items(), key=lambda item: str(item[0])):
+    for account, first in sorted(history.first_days.items(), key=lambda item: str(item[0])):
         speaks, sure = (axis.time((first + days) * DAY) for days in (WARM_DAYS, SURE_DAYS))
         name = f"account {untrusted.one_line(account or 'unknown', limit=40)}"
         if first + WARM_DAYS > history.first_day:
@@ -133,8 +134,8 @@ def _young(history: History) -> list[str]:
     return notes
 
 
-def _holes(history: History) -> list[str]:
-    holes = [hole for hole in history.logged.holes if hole[2] >= history.first_day]
+def _holes(history: RateSeries | History) -> list[str]:
+    holes = [hole for hole in history.holes if hole[2] >= history.first_day]
     notes = [
         f"{untrusted.one_line(f'{account} {region}', limit=60)}: {hours} hour{'s' * (hours != 1)} of "
         f"{history.axis.date(day)} have no event where 20 are usual: that day is not judged, and "

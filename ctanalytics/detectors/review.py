@@ -12,9 +12,9 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from ctanalytics.detectors.history import PEAK_DAYS, History
-from ctanalytics.detectors.series import SURGE_WINDOWS, Bools, Floats
-from ctanalytics.detectors.surges import Judged
+from ctanalytics.detectors.history import PEAK_DAYS
+from ctanalytics.detectors.rate_series import RateSeries
+from ctanalytics.detectors.series import SURGE_WINDOWS, Axis, Bools, Floats
 from ctanalytics.lake.derived import Derived, hash_of
 from ctanalytics.lake.layout import TABLES
 from ctanalytics.records.series_tables import KEYS
@@ -33,30 +33,28 @@ def q_values(p_values: Floats) -> Floats:
     return np.minimum(found, 1.0)
 
 
-def review(derived: Derived, kind: str, judged: Judged, needed: Floats, could: Bools) -> int:
+def review(derived: Derived, kind: str, series: RateSeries, needed: Floats) -> int:
     """Write the list of each whole day that was judged; return how many entries there are.
 
     Args:
         needed: (series, days that were judged) the score that pages.
-        could: (series,) series that are ever told of.
     """
-    history = judged.history
-    entries = 0
-    for day in range(history.first_day, history.axis.days):
-        column = day - history.first_day
-        table = _day(kind, judged, day, needed[:, column], could)
+    entries, could = 0, series.could
+    for day in range(series.first_day, series.axis.days):
+        column = day - series.first_day
+        table = _day(kind, series, day, needed[:, column], could)
         entries += table.num_rows
-        if (day + 1) * 1_440 > history.end_minute:
+        if (day + 1) * 1_440 > series.end_minute:
             continue  # the day is not over
-        date = history.axis.date(day)
-        inputs = _inputs(derived, kind, history, day, needed[:, column])
+        date = series.axis.date(day)
+        inputs = _inputs(derived, kind, series.axis, day, needed[:, column])
         if not derived.is_made("series_review", date, kind, inputs):
             derived.put("series_review", date, kind, inputs, table)
     return entries
 
 
-def _inputs(derived: Derived, kind: str, history: History, day: int, needed: Floats) -> str:
-    dates = history.axis.dates(day - PEAK_DAYS, day + 1)
+def _inputs(derived: Derived, kind: str, axis: Axis, day: int, needed: Floats) -> str:
+    dates = axis.dates(day - PEAK_DAYS, day + 1)
     return hash_of(
         _VERSION,
         *(derived.content("series_peak", date, kind) for date in dates),
@@ -65,8 +63,8 @@ def _inputs(derived: Derived, kind: str, history: History, day: int, needed: Flo
     )
 
 
-def _day(kind: str, judged: Judged, day: int, needed: Floats, could: Bools) -> pa.Table:
-    column = day - judged.history.first_day
+def _day(kind: str, series: RateSeries, day: int, needed: Floats, could: Bools) -> pa.Table:
+    judged, column = series.judged, day - series.first_day
     scores = judged.scores[:, :, column]
     family = np.flatnonzero(could & judged.is_known(day))
     p_values = judged.p_values[family, column]
@@ -75,9 +73,8 @@ def _day(kind: str, judged: Judged, day: int, needed: Floats, could: Bools) -> p
     listed = listed[np.lexsort((family[listed], p_values[listed]))]
     number = family[listed]
     best = scores[:, number].argmax(axis=0)
-    most = np.stack([judged.most(place, day) for place in range(len(SURGE_WINDOWS))])
-    calls = most[best, number].astype(np.int64)
-    keys = judged.history.keys.frame[number].select(KEYS).to_arrow()
+    calls = series.most(number, day)[best, np.arange(len(number))]
+    keys = series.named(number)
     columns = {
         "kind": pa.repeat(pa.scalar(kind), len(number)),
         **dict(zip(KEYS, keys.columns, strict=True)),

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -72,6 +72,29 @@ class Axis:
     def dates(self, first: int, after: int) -> list[dt.date]:
         """Return the dates of the days first <= d < after."""
         return [self.date(day) for day in range(first, after)]
+
+
+class Judging(Protocol):
+    """Series of which some days are to be judged, wherever what is known of them lies."""
+
+    @property
+    def axis(self) -> Axis:
+        """The days of it all."""
+        ...
+
+    @property
+    def first_day(self) -> int:
+        """The first day to judge; the last is that of the axis."""
+        ...
+
+    @property
+    def end_minute(self) -> int:
+        """Where the logs end: silence beyond is unknown."""
+        ...
+
+    def active(self, day: int) -> int:
+        """Return how many series had a call in the 28 days up to a day; at least 1."""
+        ...
 
 
 @dataclass(frozen=True)

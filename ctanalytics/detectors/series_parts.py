@@ -24,7 +24,9 @@ from ctanalytics.detectors.spread import Spread, heard, midnight, opened
 from ctanalytics.engines.executor import Part, Result
 from ctanalytics.lake import derived
 from ctanalytics.lake.derived import NOTHING, written
+from ctanalytics.lake.some_rows import Some
 from ctanalytics.lake.store import Store, store_from
+from ctanalytics.records.series_tables import KEYS
 from ctanalytics.settings import Calendar
 
 _COUNTED: Final = ("series_minute", "series_day")
@@ -59,16 +61,36 @@ class SpreadState(series_state.State):
         made = self.derived.made("series_day", date, kind)
         return made.inputs if made else NOTHING
 
-    def _raise_whole(
-        self, kind: str, days: Days, stale: Sequence[int], inputs: Mapping[int, str]
+    def _raise_whole(self, kind: str, days: Days, stale: Mapping[int, str]) -> None:
+        blocks = list(series_state.blocks(list(stale), days.keys.count))
+        axis = days.axis
+        if len(blocks) > 1 and self.spread.parts([axis.date(day) for day in stale]):
+            self._raise_blocks(kind, axis, blocks, stale)
+        else:
+            super()._raise_whole(kind, days, stale)
+
+    def raise_elsewhere(
+        self, kind: str, axis: Axis, series: int, first: int, after: int
+    ) -> list[int]:
+        """As `raise_peaks`, on workers alone, so that the driver need not read the days.
+
+        Args:
+            series: about how many there are.
+
+        Returns:
+            The days that are not over: their peaks are left out.
+        """
+        whole, begun = self._stale(kind, axis, first, after)
+        self._raise_blocks(kind, axis, list(series_state.blocks(list(whole), series)), whole)
+        return begun
+
+    def _raise_blocks(
+        self, kind: str, axis: Axis, blocks: Sequence[tuple[int, int]], stale: Mapping[int, str]
     ) -> None:
-        axis, store = days.axis, self.spread.store
-        blocks = list(series_state.blocks(stale, days.keys.count))
-        is_much = len(blocks) > 1 and self.spread.parts([axis.date(day) for day in stale])
-        if store is None or not is_much:
-            super()._raise_whole(kind, days, stale, inputs)
+        store = self.spread.store
+        if store is None or not blocks:
             return
-        told = self.spread.put(self._told())
+        told = self.spread.put(self.told())
         parts = [
             {
                 "store": store.spec(),
@@ -76,7 +98,7 @@ class SpreadState(series_state.State):
                 "told": told,
                 "until": self.until.isoformat(),
                 "first": axis.date(first).isoformat(),
-                "inputs": [inputs[day] for day in range(first, after)],
+                "inputs": [stale[day] for day in range(first, after)],
                 "folder": self.derived.folder("series_peak"),
                 "files": self._files(kind, axis, first, after),
             }
@@ -89,7 +111,7 @@ class SpreadState(series_state.State):
             for manifest in made["files"]:
                 self.derived.adopt(manifest)
 
-    def _told(self) -> dict[str, Any]:
+    def told(self) -> dict[str, Any]:
         """What people said: calendars, and incidents that teach nothing."""
         return {
             "calendars": msgspec.to_builtins(list(self.calendars.calendars)),
@@ -102,16 +124,27 @@ class SpreadState(series_state.State):
     def _files(self, kind: str, axis: Axis, first: int, after: int) -> dict[str, dict[str, str]]:
         """Where what the peaks of some days depend on lies: by table and kind, by date."""
         begin = first - REACH_DAYS
-        wanted = {
-            ("series_minute", kind): axis.dates(first - 2, after),
-            ("series_day", kind): axis.dates(begin, after),
-            ("series_minute", ALL): axis.dates(begin - logged.REACH_DAYS, after),
-        }
+        return self.files(
+            {
+                ("series_minute", kind): axis.dates(first - 2, after),
+                ("series_day", kind): axis.dates(begin, after),
+                ("series_minute", ALL): axis.dates(begin - logged.REACH_DAYS, after),
+            }
+        )
+
+    def files(
+        self, wanted: Mapping[tuple[str, str], Iterable[dt.date]]
+    ) -> dict[str, dict[str, str]]:
+        """Return where the state of some dates lies, for `StateFiles`.
+
+        Args:
+            wanted: by table and kind.
+        """
         return {
             f"{table}/{own}": {
                 date.isoformat(): place
                 for date in dates
-                if (place := self.derived.place(table, date, own))
+                if (place := self.derived.shared(table, date, own))
             }
             for (table, own), dates in wanted.items()
         }
@@ -157,10 +190,10 @@ def peaks_part(part: Part) -> Result:
         files: manifests of series_peak.
     """
     store, kind, inputs = store_from(part["store"]), part["kind"], part["inputs"]
-    calendars, confirmed = _heard(heard(store, part["told"], dict[str, Any]))
+    calendars, confirmed = people(heard(store, part["told"], dict[str, Any]))
     start = midnight(dt.date.fromisoformat(part["first"])) - REACH_DAYS * _DAY
     axis, until = Axis(start, REACH_DAYS + len(inputs)), dt.datetime.fromisoformat(part["until"])
-    read = _Files(store, part["files"]).read
+    read = StateFiles(store, part["files"]).read
     days = series_state.days_of(read, kind, axis, until, calendars, confirmed)
     made = series_state.peaks_of(
         read, kind, days, Expecting(days.past), REACH_DAYS, axis.days, until
@@ -182,11 +215,12 @@ def peaks_part(part: Part) -> Result:
 
 
 @dataclass(frozen=True)
-class _Files:
-    """The state that a part names."""
+class StateFiles:
+    """The state that a part names; of some series alone where it says so."""
 
     store: Store
     files: Mapping[str, Mapping[str, str]]
+    some: Some | None = None
 
     def read(
         self, table: str, dates: Iterable[dt.date], kind: str
@@ -195,11 +229,18 @@ class _Files:
         known = self.files[f"{table}/{kind}"]
         for date in sorted(dates):
             if date.isoformat() in known:
-                yield date, derived.read(self.store, table, known[date.isoformat()])
+                yield date, self._rows(table, known[date.isoformat()], kind)
+
+    def _rows(self, table: str, place: str, kind: str) -> pa.Table:
+        if self.some is None:
+            return derived.read(self.store, table, place)
+        # Of hours of all events, those of the accounts: they tell since when each has logs.
+        names = KEYS[:1] if kind == ALL else KEYS
+        return derived.read(self.store, table, place, names, self.some)
 
 
-def _heard(told: Mapping[str, Any]) -> tuple[Calendars, Confirmed]:
-    """The opposite of `SpreadState._told`."""
+def people(told: Mapping[str, Any]) -> tuple[Calendars, Confirmed]:
+    """The opposite of `SpreadState.told`."""
     units = {account: (name, path) for account, name, path in told["units"]}
     calendars = Calendars(msgspec.convert(told["calendars"], tuple[Calendar, ...]), units)
     rows = [

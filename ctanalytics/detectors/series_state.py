@@ -128,34 +128,43 @@ class State:
             ((_, rows),) = self.derived.read("series_minute", [date], kind)
             self._keep("series_day", date, kind, inputs, day_table(kind, rows))
 
-    def days(self, kind: str, axis: Axis) -> Days:
-        """Bring minutes and days up to date, and read the days of an axis."""
+    def count_all(self, kind: str, axis: Axis) -> None:
+        """Bring the minutes and days of an axis up to date."""
         dates = axis.dates(0, axis.days)
         further = axis.dates(-logged.REACH_DAYS, 0)
         self.count(ALL, [*further, *dates])
         self.count(kind, dates)
         self.add_up(kind, dates)
+
+    def days(self, kind: str, axis: Axis) -> Days:
+        """Read the days of an axis, which are up to date."""
         return days_of(self.derived.read, kind, axis, self.until, self.calendars, self.confirmed)
 
     def raise_peaks(self, kind: str, days: Days, first: int, after: int) -> None:
         """Make the peaks of the days first <= d < after that are not up to date, in their order."""
-        wanted = {day: self._inputs(kind, days.axis, day) for day in range(first, after)}
-        stale = [
-            day
-            for day, inputs in wanted.items()
-            if not self.derived.is_made("series_peak", days.axis.date(day), kind, inputs)
-            and self.derived.content("series_day", days.axis.date(day), kind) != NOTHING
-        ]
-        whole = [day for day in stale if not self._is_partial(days.axis.date(day))]
-        self._raise_whole(kind, days, whole, wanted)
-        for day, rows in self._peaks(kind, days, [day for day in stale if day not in whole]):
+        whole, begun = self._stale(kind, days.axis, first, after)
+        self._raise_whole(kind, days, whole)
+        for day, rows in self._peaks(kind, days, begun):
             self.derived.hold("series_peak", days.axis.date(day), kind, rows)
 
-    def _raise_whole(
-        self, kind: str, days: Days, stale: Sequence[int], inputs: Mapping[int, str]
-    ) -> None:
-        for day, rows in self._peaks(kind, days, stale):
-            self.derived.put("series_peak", days.axis.date(day), kind, inputs[day], rows)
+    def _stale(
+        self, kind: str, axis: Axis, first: int, after: int
+    ) -> tuple[dict[int, str], list[int]]:
+        """Days whose peaks are to be made: whole ones, each with the hash of what it is made from,
+        and those that are not over."""
+        wanted = {day: self._inputs(kind, axis, day) for day in range(first, after)}
+        stale = {
+            day: inputs
+            for day, inputs in wanted.items()
+            if not self.derived.is_made("series_peak", axis.date(day), kind, inputs)
+            and self.derived.content("series_day", axis.date(day), kind) != NOTHING
+        }
+        begun = [day for day in stale if self._is_partial(axis.date(day))]
+        return {day: inputs for day, inputs in stale.items() if day not in begun}, begun
+
+    def _raise_whole(self, kind: str, days: Days, stale: Mapping[int, str]) -> None:
+        for day, rows in self._peaks(kind, days, list(stale)):
+            self.derived.put("series_peak", days.axis.date(day), kind, stale[day], rows)
 
     def _peaks(
         self, kind: str, days: Days, wanted: Sequence[int]

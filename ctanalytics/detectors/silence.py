@@ -16,6 +16,7 @@ from ctanalytics import untrusted
 from ctanalytics.detectors import rate_rows, rates, stops
 from ctanalytics.detectors.base import Context, DetectorResult, Window
 from ctanalytics.detectors.history import History, load
+from ctanalytics.detectors.rate_series import rate
 from ctanalytics.detectors.series import Floats
 from ctanalytics.detectors.severity import severity
 from ctanalytics.detectors.stops import Stop
@@ -231,9 +232,7 @@ def _row(
                 "event_ids": events[-_EVIDENCE:],
                 "events": len(events),
                 "sql": sql,
-                "rate": rate_rows.rate(
-                    loaded, one.stops[0].series, one.stops[0].start, one.stops[0].end
-                ),
+                "rate": rate(loaded, one.stops[0].series, one.stops[0].start, one.stops[0].end),
             }
         ),
         "insight": None,

@@ -5,12 +5,13 @@ Every formula is explained in docs/detection.md; names here are the ones used th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from ctanalytics.detectors.calibration import MIN_POOL, default_pool, surprise
+from ctanalytics.detectors.calibration import MIN_POOL, Null, Surprising, default_pool, null
 from ctanalytics.detectors.expectation import Expected
 from ctanalytics.detectors.history import History
 from ctanalytics.detectors.series import DAY, HISTORY_DAYS, POOL_DAYS, Bools, Floats, Ints
@@ -21,8 +22,6 @@ _KNOWN_POWER: Final = 3
 _LEAST_DAYS: Final = 14
 _LEAST_MINUTES: Final = 30
 _CUT: Final = 3.0
-_TOGETHER: Final = 0.3
-_LEAST_TOGETHER: Final = 3
 _LOOK_MINUTES: Final = 5
 
 
@@ -41,14 +40,6 @@ class Stop:
     score: float
     longest: int
     """The longest silence of the 28 days before, minutes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Series of one account and region that went silent together: logs may be missing."""
-
-    stops: list[Stop]
-    eligible: int
 
 
 @dataclass(frozen=True)
@@ -121,7 +112,29 @@ class _Season:
 
 
 @dataclass(frozen=True)
-class _Scale:
+class Shown:
+    """What the days of some series show by themselves; of several parts put together it is that of
+    all their series."""
+
+    first: int
+    """The day of the first column of `normal`: that of the pool of the first day to judge."""
+    normal: Floats
+    """(series, days) the deviation of the longest silence that ended on a day, NaN where it is not
+    judged."""
+    seen: Floats
+    """(series, days to judge) that of the longest that a day saw, NaN where it can't be an alarm."""
+
+    def null(self, day: int) -> Null:
+        """Return what the silences of a day are judged by."""
+        return null(_pool(self.normal, day - self.first))
+
+
+Nulls = Callable[[int], Surprising]
+"""By day, what its silences are judged by."""
+
+
+@dataclass(frozen=True)
+class Scale:
     """The deviations of silences, and those that are normal."""
 
     known: Silences
@@ -131,7 +144,8 @@ class _Scale:
     of the pool alone are weighed."""
 
     @classmethod
-    def of(cls, history: History, known: Silences) -> _Scale:
+    def of(cls, history: History, known: Silences) -> Scale:
+        """Weigh the silences of a history."""
         season, ended = _Season.of(history, known), known.ended.copy()
         with np.errstate(invalid="ignore"):
             beyond = known.eligible & (ended > known.longest)
@@ -141,21 +155,41 @@ class _Scale:
         y = _deviation(ended, known.longest, known.busy)
         return cls(known, season, np.where(known.eligible, y, np.nan))
 
-    def scores(self, series: Ints, after: Ints, silence: Floats, day: int) -> Floats:
-        """Score silences of a day beyond the longest before; shorter ones, and of under half an
-        hour, are nothing."""
-        longest, found = self.known.longest[series, day], np.zeros(len(series))
+    def deviations(self, series: Ints, after: Ints, silence: Floats, day: int) -> Floats:
+        """Return y of silences of a day beyond the longest before; of shorter ones, and of under half
+        an hour, NaN."""
+        longest, found = self.known.longest[series, day], np.full(len(series), np.nan)
         at = np.flatnonzero((silence > longest) & (silence >= _LEAST_MINUTES))
         weighed = self.season.weighed(series[at], after[at], silence[at])
-        y = _deviation(weighed, longest[at], self.known.busy[series[at], day])
-        found[at] = surprise(y, _pool(self.normal, day))
+        found[at] = _deviation(weighed, longest[at], self.known.busy[series[at], day])
         return found
+
+    def seen(self, day: int) -> tuple[Ints, Floats]:
+        """Return the series that are judged on a day, and y of the longest silence that it saw."""
+        chosen = np.flatnonzero(self.known.eligible[:, day])
+        length = self.known.seen[chosen, day]
+        after = self.known.began[chosen, day] + length.astype(np.int64)
+        return chosen, self.deviations(chosen, after, length, day)
+
+    def nulls(self) -> Nulls:
+        """Return what days are judged by when these are all series."""
+        return Shown(0, self.normal, self.normal[:, :0]).null
+
+    def shown(self, first_day: int) -> Shown:
+        """Return what the days from the first to judge on show."""
+        days = self.normal.shape[1]
+        seen = np.full((len(self.normal), days - first_day), np.nan)
+        for day in range(first_day, days):
+            chosen, y = self.seen(day)
+            seen[chosen, day - first_day] = y
+        first = max(first_day - POOL_DAYS, 0)
+        return Shown(first, self.normal[:, first:], seen)
 
 
 def daily(history: History) -> Floats:
     """(series, days of the pool and on) the deviations of silences that ended: what is normal, each
     silence once; NaN where a day is not judged."""
-    found = _Scale.of(history, silences(history)).normal
+    found = Scale.of(history, silences(history)).normal
     return found[:, history.first_day - POOL_DAYS :]
 
 
@@ -211,28 +245,33 @@ def _before(values: Ints | Bools) -> Ints:
     return found
 
 
-def find(history: History, theta: Floats | float, known: Silences | None = None) -> list[Stop]:
+def find(
+    history: History,
+    theta: Floats | float,
+    scale: Scale | None = None,
+    nulls: Nulls | None = None,
+) -> list[Stop]:
     """Find the silences that fire on the days to judge.
 
     A series is eligible after 14 days with calls and no silence of a whole day in four weeks.
 
     Args:
         theta: the score that fires, of all days or of each.
-        known: its silences, where they are at hand.
+        scale: its silences, where they are at hand.
+        nulls: what days are judged by, where these are not all series.
     """
     if not history.count:
         return []
-    known, first_day = known or silences(history), history.first_day
-    scale = _Scale.of(history, known)
-    next_call = _next_calls(history)
+    scale = scale or Scale.of(history, silences(history))
+    nulls = nulls or scale.nulls()
+    known, first_day, next_call = scale.known, history.first_day, _next_calls(history)
     width = history.axis.days - first_day
     thetas = np.broadcast_to(np.asarray(theta, np.float64), (width,))
     stops: dict[tuple[int, int], Stop] = {}
     for today in range(first_day, history.axis.days):
-        chosen = np.flatnonzero(known.eligible[:, today])
-        seen, theta_now = known.seen[chosen, today], float(thetas[today - first_day])
-        after = known.began[chosen, today] + seen.astype(np.int64)
-        scores = scale.scores(chosen, after, seen, today)
+        chosen, y = scale.seen(today)
+        theta_now, usual = float(thetas[today - first_day]), nulls(today)
+        scores = usual.surprise(y)
         fires = (scores >= theta_now) & (scores > 0)
         for number, score in zip(chosen[fires].tolist(), scores[fires].tolist(), strict=True):
             start = int(known.began[number, today])
@@ -242,7 +281,7 @@ def find(history: History, theta: Floats | float, known: Silences | None = None)
                 end = int(next_call[number, today])
                 is_open = end >= history.end_minute
             longest = int(known.longest[number, today])
-            fired = _fired(scale, number, start, today, theta_now)
+            fired = _fired(scale, usual, number, start, today, theta_now)
             found = Stop(number, start, end, fired, is_open, round(score, 6), longest)
             earlier = stops.get((number, start))
             if earlier is None:
@@ -253,14 +292,16 @@ def find(history: History, theta: Floats | float, known: Silences | None = None)
     return [stops[key] for key in sorted(stops)]
 
 
-def _fired(scale: _Scale, number: int, start: int, today: int, theta: float) -> int:
+def _fired(
+    scale: Scale, usual: Surprising, number: int, start: int, today: int, theta: float
+) -> int:
     """The first minute of a day at which a silence is an alarm."""
     longest = max(int(scale.known.longest[number, today]) + 1, _LEAST_MINUTES)
     first = max(start + longest, today * DAY)
     after = np.arange(first, start + int(scale.known.seen[number, today]) + 1)
     silence = (after - start).astype(np.float64)
-    scores = scale.scores(np.full(len(after), number), after, silence, today)
-    return int(after[np.argmax(scores >= theta)])
+    y = scale.deviations(np.full(len(after), number), after, silence, today)
+    return int(after[np.argmax(usual.surprise(y) >= theta)])
 
 
 def _next_calls(history: History) -> Ints:
@@ -284,8 +325,8 @@ class Looks:
 
 def look(history: History) -> Looks:
     """Score the silence of every eligible series every five minutes, as a live run would."""
-    known, first_day = silences(history), history.first_day
-    scale = _Scale.of(history, known)
+    scale, first_day = Scale.of(history, silences(history)), history.first_day
+    known, nulls = scale.known, scale.nulls()
     minutes = history.minutes(first_day - 2, history.axis.days)
     step = np.arange(_LOOK_MINUTES - 1, DAY, _LOOK_MINUTES)
     found: list[tuple[Ints, Ints, Floats]] = []
@@ -294,7 +335,7 @@ def look(history: History) -> Looks:
         who = np.repeat(chosen, len(step))
         minute = np.tile(step + today * DAY, len(chosen))
         gap = (minute - minutes.last_call(who, minute)).astype(np.float64)
-        scores = scale.scores(who, minute + 1, gap, today)
+        scores = nulls(today).surprise(scale.deviations(who, minute + 1, gap, today))
         kept = (scores > 0) & (minute < history.end_minute)
         found.append((who[kept], minute[kept], scores[kept]))
     whos, at, score = (np.concatenate(column) for column in zip(*found, strict=True))
@@ -307,38 +348,3 @@ def _pool(normal: Floats, today: int) -> Floats:
     if np.isfinite(pool).sum() < MIN_POOL:
         pool = np.concatenate((pool, default_pool("stop")))
     return pool
-
-
-def together(history: History, stops: list[Stop], known: Silences) -> tuple[list[Stop], list[Gap]]:
-    """Take out the stops in which much of an account and region went silent at once."""
-    if len(stops) < _LEAST_TOGETHER:
-        return stops, []
-    eligible = np.logical_or.reduce(known.eligible[:, history.first_day :], axis=1)
-    place = history.keys.frame.select("account_id", "aws_region").rows()
-    groups: dict[tuple[str, str], list[Stop]] = {}
-    for stop in stops:
-        groups.setdefault(place[stop.series], []).append(stop)
-    alone: list[Stop] = []
-    gaps: list[Gap] = []
-    for key, members in sorted(groups.items(), key=lambda item: str(item[0])):
-        could = sum(
-            1 for number in range(history.count) if place[number] == key and eligible[number]
-        )
-        for cluster in _overlapping(members):
-            if len(cluster) >= _LEAST_TOGETHER and len(cluster) > _TOGETHER * could:
-                gaps.append(Gap(cluster, could))
-            else:
-                alone += cluster
-    return sorted(alone, key=lambda stop: (stop.series, stop.start)), gaps
-
-
-def _overlapping(stops: list[Stop]) -> list[list[Stop]]:
-    clusters: list[list[Stop]] = []
-    end = -1
-    for stop in sorted(stops, key=lambda stop: (stop.start, stop.series)):
-        if stop.start < end:
-            clusters[-1].append(stop)
-        else:
-            clusters.append([stop])
-        end = max(end, stop.end)
-    return clusters

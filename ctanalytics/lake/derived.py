@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 from ctanalytics.lake import layout, maintenance
 from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.maintenance import Snapshot
+from ctanalytics.lake.some_rows import Some, some_of
 from ctanalytics.lake.staging import SCRATCH
 from ctanalytics.lake.store import Store
 
@@ -43,6 +44,9 @@ _READERS: Final = 8
 _MOST_ROWS: Final = 1_000_000
 """Rows of all tables that stay in memory, where they can be read again."""
 
+_GROUP_ROWS: Final = 1 << 16
+"""Rows that are read together where only some are wanted."""
+
 Key = tuple[str, dt.date, str]
 """Table, date, kind."""
 
@@ -55,6 +59,7 @@ class Made:
     """Within the table's folder, or below the scratch folder and the table's name."""
     inputs: str
     content: str
+    size_bytes: int = 0
     is_scratch: bool = False
 
 
@@ -76,6 +81,8 @@ class Derived:
     _rows: dict[Key, pa.Table] = field(default_factory=dict)
     _pending: dict[Key, dict[str, Any]] = field(default_factory=dict)
     _sizes: dict[dt.date, int] | None = None
+    _lent: dict[Key, str] = field(default_factory=dict)
+    """Where what `hold` has in memory lies for others."""
 
     @classmethod
     def open(
@@ -95,7 +102,9 @@ class Derived:
                 match = _NAME.fullmatch(file.path)
                 if match:
                     key = (table, dt.date.fromisoformat(match["date"]), match["kind"])
-                    found._made[key] = Made(file.path, match["inputs"], match["content"])
+                    found._made[key] = Made(
+                        file.path, match["inputs"], match["content"], file.size_bytes
+                    )
         found._sources = _sources(lake)
         return found
 
@@ -143,8 +152,14 @@ class Derived:
         if match is None:
             raise ValueError(f"not a file of a derived table: {path!r}")
         self._rows.pop(key, None)
-        self._made[key] = Made(path, match["inputs"], match["content"], self.is_read_only)
+        size = manifest["add"]["size"]
+        self._made[key] = Made(path, match["inputs"], match["content"], size, self.is_read_only)
         self._pending[key] = manifest
+
+    def size(self, table: str, date: dt.date, kind: str) -> int:
+        """Return the bytes of the file of a date and kind; 0 where there is none."""
+        made = self._made.get((table, date, kind))
+        return made.size_bytes if made else 0
 
     def place(self, table: str, date: dt.date, kind: str) -> str:
         """Return where in the lake the rows of a date and kind are; empty: in no file."""
@@ -154,6 +169,17 @@ class Derived:
         root = f"{self.scratch}{table}" if made.is_scratch else layout.table_path(table)
         return f"{root}/{made.path}"
 
+    def shared(self, table: str, date: dt.date, kind: str) -> str:
+        """As `place`; what is in memory alone is written to the scratch folder for others to read."""
+        key = (table, date, kind)
+        found = self.place(*key) or self._lent.get(key, "")
+        if not found and key in self._rows and self.lake is not None and self.scratch:
+            found = f"{self.scratch}held/{table}-{kind}-{date}-{uuid.uuid4().hex[:8]}.parquet"
+            with self.lake.store.create(found, durable=False) as file:
+                file.write(_parquet(self._rows[key]))
+            self._lent[key] = found
+        return found
+
     def hold(self, table: str, date: dt.date, kind: str, rows: pa.Table) -> None:
         """As `put`, for this run alone: of a day that is not over yet."""
         key = (table, date, kind)
@@ -161,6 +187,7 @@ class Derived:
         self._rows[key] = rows.select(wanted.names).cast(wanted)
         content = hashlib.sha256(_parquet(self._rows[key])).hexdigest()[:16]
         self._made[key] = Made(NOTHING, NOTHING, content)
+        self._lent.pop(key, None)
 
     def read(
         self, table: str, dates: Iterable[dt.date], kind: str
@@ -301,16 +328,30 @@ def content_of(manifest: Mapping[str, Any]) -> str:
     return match["content"] if match else NOTHING
 
 
-def read(store: Store, table: str, place: str) -> pa.Table:
-    """Read a file of a derived table; its texts are dictionaries, a fifth of the time and memory."""
+def read(
+    store: Store, table: str, place: str, names: Sequence[str] = (), some: Some | None = None
+) -> pa.Table:
+    """Read a file of a derived table; its texts are dictionaries, a fifth of the time and memory.
+
+    Args:
+        some: which rows are wanted, by the columns of these names; else all are.
+    """
     wanted = layout.TABLES[table].file_schema()
     texts = [column.name for column in wanted if pa.types.is_string(column.type)]
     for name in texts:
         at = wanted.get_field_index(name)
         wanted = wanted.set(at, wanted.field(at).with_type(pa.dictionary(pa.int32(), pa.string())))
     with store.open_parquet(place, read_dictionary=texts) as file:
-        # Several files are read at once; threads for their columns would be in each other's way.
-        return file.read(use_threads=False).cast(wanted)
+        if some is None:
+            # Several files are read at once; threads for their columns would be in each other's way.
+            return file.read(use_threads=False).cast(wanted)
+        groups = [some_of(file, group, names, some) for group in range(file.num_row_groups)]
+        found = [group for group in groups if group is not None]
+        # Text by text anew: what is left of the rows uses few of the words.
+        plain = layout.TABLES[table].file_schema()
+        return pa.concat_tables([plain.empty_table(), *(one.cast(plain) for one in found)]).cast(
+            wanted
+        )
 
 
 def _is_replaced(path: str, fresh: set[tuple[str, str]]) -> bool:
@@ -346,7 +387,7 @@ def _parquet(rows: pa.Table) -> bytes:
         sink,
         compression="zstd",
         compression_level=1,
-        row_group_size=max(rows.num_rows, 1),
+        row_group_size=_GROUP_ROWS,
         store_schema=False,
     )
     return sink.getvalue()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ctanalytics.detectors import drops, stops
-from ctanalytics.detectors.call_rate import Fewer
+from ctanalytics.detectors.fewer import Fewer
 from ctanalytics.detectors.history import History
 from ctanalytics.detectors.series import DAY
 from tests.detectors.histories import history
