@@ -104,7 +104,7 @@ def tell(step: StepResult) -> None:
     shown = ", ".join(
         f"{name.replace('_', ' ')} {value:,}"
         for name, value in step.counts.items()
-        if isinstance(value, int) and value
+        if isinstance(value, int) and value and not name.endswith("_id")
     )
     counts = f": {shown}" if shown else ""
     console.note(f"{step.step} {step.state}{counts}; {step.seconds:.1f} s", **fields)
