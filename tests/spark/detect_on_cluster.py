@@ -6,6 +6,7 @@ Run by `make test-spark`, which installs Spark; it needs Java 17.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -15,17 +16,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from ctanalytics.app.backtest import backtest
 from ctanalytics.app.detect import detect
 from ctanalytics.app.lake.check import check
 from ctanalytics.app.lake.vacuum import vacuum
+from ctanalytics.detectors import DEFAULT
 from ctanalytics.engines.local import LocalExecutor
 from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.layout import DERIVED
 from ctanalytics.settings import Execution, Settings
 from tests.app.ingesting import contents, leftovers
-from tests.app.spreading import DAY, END, filled, state, uncommitted
+from tests.app.spreading import DAY, END, filled, places, rules, state, uncommitted
 from tests.integrity.trail import Trail
 from tests.spark.cluster import Cluster
 from tests.spark.drivers import (
@@ -40,6 +43,7 @@ __all__ = ["no_driver_outlives_its_test", "spark"]
 
 SINCE = f"{END - DAY:%Y-%m-%d}"
 RATES = ("--detector", "call_rate")
+EVERYTHING = (*DEFAULT, "sigma")
 COUNTED = "tables/series_minute/event_date=*/*.parquet"
 """State that workers have written, and that is in no table yet."""
 PART_BYTES = "CTANALYTICS_EXECUTION_PART_BYTES"
@@ -61,10 +65,20 @@ def told(lake: Path) -> Counter[str]:
 
 
 @pytest.fixture(scope="module")
-def wanted(made: Lake, tmp_path_factory: pytest.TempPathFactory) -> tuple[Counter[str], Any]:
+def own(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    folder = tmp_path_factory.mktemp("own")
+    return Settings(rules=rules(folder), geoip=places(folder))
+
+
+@pytest.fixture(scope="module")
+def wanted(
+    made: Lake, own: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Counter[str], Any]:
     """What one process finds, and the state that it leaves."""
     lake = copied(made, tmp_path_factory.mktemp("local"))
-    detect(str(lake), since=END - DAY, executor=LocalExecutor(1))
+    detect(
+        str(lake), settings=own, since=END - DAY, detectors=EVERYTHING, executor=LocalExecutor(1)
+    )
     return told(lake), state(Lake.open(lake))
 
 
@@ -74,10 +88,12 @@ def part_bytes(made: Lake, parts: int) -> int:
     return sum(entry.size_bytes for entry in entries) // parts + 1
 
 
-def start(spark: Cluster, parts: int, made: Lake, *words: str) -> subprocess.Popen[str]:
+def start(
+    spark: Cluster, parts: int, made: Lake, *words: str, **settings: str
+) -> subprocess.Popen[str]:
     """Begin a command on the cluster, whose dates make about so many parts."""
     environment = {PART_BYTES: str(part_bytes(made, parts))}
-    return launch(spark, *words, environment=environment)
+    return launch(spark, *words, environment=environment | settings)
 
 
 def detecting(spark: Cluster, made: Lake, lake: Path) -> subprocess.Popen[str]:
@@ -86,22 +102,36 @@ def detecting(spark: Cluster, made: Lake, lake: Path) -> subprocess.Popen[str]:
 
 
 def test_two_processes_find_what_one_finds(
-    made: Lake, wanted: tuple[Counter[str], Any], tmp_path: Path
+    made: Lake, own: Settings, wanted: tuple[Counter[str], Any], tmp_path: Path
 ) -> None:
     lake = copied(made, tmp_path)
-    settings = Settings(execution=Execution(part_bytes=part_bytes(made, 2)))
+    settings = structs.replace(own, execution=Execution(part_bytes=part_bytes(made, 2)))
     with LocalExecutor(2) as processes:
-        detect(str(lake), settings=settings, since=END - DAY, executor=processes)
+        detect(
+            str(lake),
+            settings=settings,
+            since=END - DAY,
+            detectors=EVERYTHING,
+            executor=processes,
+        )
     assert told(lake) == wanted[0]
     assert state(Lake.open(lake)) == wanted[1]
     assert leftovers(lake) == []
 
 
 def test_a_cluster_finds_what_one_machine_finds(
-    spark: Cluster, made: Lake, wanted: tuple[Counter[str], Any], tmp_path: Path
+    spark: Cluster, made: Lake, own: Settings, wanted: tuple[Counter[str], Any], tmp_path: Path
 ) -> None:
     lake = copied(made, tmp_path)
-    finish(start(spark, 2, made, "detect", "--lake", str(lake), "--since", SINCE))
+    settings = {
+        "CTANALYTICS_DETECT_DETECTORS": ",".join(EVERYTHING),
+        "CTANALYTICS_RULES_PACKAGED": "false",
+        "CTANALYTICS_RULES_DIRECTORIES": own.rules.directories[0],
+        "CTANALYTICS_GEOIP_CITY": own.geoip.city,
+    }
+    words = ("detect", "--lake", str(lake), "--since", SINCE)
+    finish(start(spark, 2, made, *words, **settings))
+    assert {json.loads(row)["detector"] for row in told(lake)} >= {"novelty", "sigma"}
     assert told(lake) == wanted[0]
     assert state(Lake.open(lake)) == wanted[1]
     assert leftovers(lake) == []
