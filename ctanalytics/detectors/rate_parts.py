@@ -19,7 +19,15 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from ctanalytics.detectors import fewer, history, logged, rate_shown, series_state, surges
+from ctanalytics.detectors import (
+    fewer,
+    history,
+    logged,
+    rate_shown,
+    series_blocks,
+    series_state,
+    surges,
+)
 from ctanalytics.detectors.base import Context, Window
 from ctanalytics.detectors.calibration import Tail, Tails
 from ctanalytics.detectors.drops import Drop
@@ -27,7 +35,7 @@ from ctanalytics.detectors.expectation import Expecting
 from ctanalytics.detectors.history import AXIS_DAYS, PEAK_DAYS, History
 from ctanalytics.detectors.rate_series import Api, Charts, Found, Here, RateSeries
 from ctanalytics.detectors.series import Axis, Bools, Floats, Ints
-from ctanalytics.detectors.series_blocks import MOST_SERIES, Among, Between, blocks
+from ctanalytics.detectors.series_blocks import Among, Between, blocks
 from ctanalytics.detectors.series_parts import SpreadState, StateFiles, people
 from ctanalytics.detectors.series_state import ALL
 from ctanalytics.detectors.spread import carried, heard, midnight
@@ -67,7 +75,8 @@ def _shown(
     if store is None:
         raise ValueError("there is no lake whose files a worker could read")
     peaks = (AXIS_DAYS - PEAK_DAYS, axis.days)
-    begun = state.raise_elsewhere(kind, axis, len(cuts) * MOST_SERIES, *peaks)
+    about = len(cuts) * series_blocks.MOST_SERIES
+    begun = state.raise_elsewhere(kind, axis, about, *peaks)
     told = {
         "kind": kind,
         "until": state.until.isoformat(),

@@ -11,6 +11,7 @@ import pytest
 from msgspec import structs
 
 from ctanalytics.app.detect import detect
+from ctanalytics.detectors import series_blocks
 from ctanalytics.engines.executor import Executor
 from ctanalytics.engines.local import LocalExecutor
 from ctanalytics.lake.lake import Lake
@@ -76,11 +77,17 @@ def whole(
 
 
 def test_every_worker_function_runs_in_a_fresh_process_and_changes_nothing(
-    lake: Lake, own: Settings, whole: tuple[list[Any], dict[str, Any]], tmp_path: Path
+    lake: Lake,
+    own: Settings,
+    whole: tuple[list[Any], dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(series_blocks, "MOST_SERIES", 10)
     with FreshProcess() as fresh:
         rows, here = run(lake, own, tmp_path / "lake", fresh, PARTS)
-    assert fresh.ran == {"count_part", "peaks_part", "rows_part", "judge_part", "scan_part"}
+    events = {"count_part", "rows_part", "scan_part"}
+    assert fresh.ran == {*events, "peaks_part", "show_part", "find_part", "judge_part"}
     assert fresh.longest < 1 << 20
     assert rows == whole[0]
     assert state(here) == whole[1]
