@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
+import time
+import uuid
 from collections.abc import Iterator
 from typing import Final
 
 import pyarrow as pa
-from deltalake import DeltaTable
+from deltalake import Schema
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from ctanalytics import untrusted
@@ -22,18 +25,35 @@ _DENIED: Final = re.compile(r"AccessDenied|403 Forbidden")
 
 
 def create_table(store: Store, name: str) -> None:
-    """Make an empty table, unless it is there."""
-    spec = layout.TABLES[name]
-    with commit_errors(store, name):
-        DeltaTable.create(
-            store.location(layout.table_path(name)),
-            # An explicit schema: a first append of nulls would fix their columns as untyped for ever.
-            nullable(spec.schema),
-            mode="ignore",
-            partition_by=[layout.PARTITION] if spec.partitioned else None,
-            configuration=_CONFIGURATION,
-            storage_options=store.storage_options(),
-        )
+    """Make an empty table, unless it is there.
+
+    Its first commit is put as it is: delta-rs asks S3 fifteen times for each table that it makes.
+    """
+    log = f"{layout.table_path(name)}/_delta_log"
+    if next(iter(store.list(f"{log}/")), None) is None:
+        store.put_once(f"{log}/{0:020}.json", _first_commit(layout.TABLES[name]))
+
+
+def _first_commit(spec: layout.TableSpec) -> bytes:
+    """A commit that makes a table; the format is that of the Delta protocol, version 1."""
+    now = int(time.time() * 1_000)
+    # An explicit schema: a first append of nulls would fix their columns as untyped for ever.
+    schema = Schema.from_arrow(nullable(spec.schema)).to_json()
+    actions = [
+        {"commitInfo": {"timestamp": now, "operation": "CREATE TABLE", "operationParameters": {}}},
+        {"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}},
+        {
+            "metaData": {
+                "id": str(uuid.uuid4()),
+                "format": {"provider": "parquet", "options": {}},
+                "schemaString": schema,
+                "partitionColumns": [layout.PARTITION] if spec.partitioned else [],
+                "createdTime": now,
+                "configuration": _CONFIGURATION,
+            }
+        },
+    ]
+    return "".join(f"{json.dumps(action)}\n" for action in actions).encode()
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from ctanalytics.findings import OUTBOX
 from ctanalytics.lake import layout
 from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.merge import write
+from ctanalytics.lake.tables import nullable
 from ctanalytics.records import schema
 from ctanalytics.settings import Ingest, Settings
 from tests import builders
@@ -41,6 +42,21 @@ def test_a_new_lake_has_all_tables_and_a_marker(lake: Lake) -> None:
             rows = engine.sql(f"select * from lake.{name}")
             assert (rows.num_rows, rows.column_names) == (0, spec.schema.names)
             assert lake.ingest_version(name) == 0
+
+
+def test_its_tables_are_those_that_delta_rs_makes(lake: Lake, tmp_path: Path) -> None:
+    for name, spec in layout.TABLES.items():
+        DeltaTable.create(
+            tmp_path / name,
+            nullable(spec.schema),
+            partition_by=[layout.PARTITION] if spec.partitioned else None,
+            configuration={"delta.checkpointInterval": "20"},
+        )
+        ours, theirs = lake.table(name), DeltaTable(tmp_path / name)
+        assert ours.schema().to_json() == theirs.schema().to_json()
+        assert ours.protocol() == theirs.protocol()
+        for part in ("configuration", "partition_columns", "name", "description"):
+            assert getattr(ours.metadata(), part) == getattr(theirs.metadata(), part)
 
 
 def test_making_a_lake_where_one_is_opens_it(lake: Lake) -> None:
