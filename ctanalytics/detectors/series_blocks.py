@@ -19,7 +19,7 @@ from ctanalytics.detectors.series_parts import SpreadState
 from ctanalytics.records.series_tables import KEYS
 
 MOST_SERIES: Final = 20_000
-"""Of a part, about: judging so many takes a worker some 1 GiB for a fortnight (docs/scale.md)."""
+"""Of a part, about: a fortnight of a series takes its worker some 87 kB (docs/scale.md)."""
 
 Key = tuple[str | None, ...]
 """The columns KEYS of a series; null comes before any text."""
