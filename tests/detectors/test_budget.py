@@ -127,6 +127,8 @@ def test_alarms_of_earlier_runs_count_for_fourteen_days() -> None:
     assert raised(published(at(-14, 0))) == STEP
     assert raised(published(at(-15, 23))) == 0.0
     assert raised(published(at(0, 0))) == 0.0
+    begun = [published(at(-1))] * twice + [published(at(0, 0))]  # that one is judged anew
+    assert governed([], earlier=begun).raised[DATES[1]] == 0.0
     assert raised(published(at(-1), state="closed")) == STEP
     assert raised(published(at(-1), state="withdrawn")) == 0.0
     assert raised(published(at(-1), detector="error_rate")) == 0.0
@@ -176,6 +178,7 @@ def test_an_alarm_that_began_before_the_first_day_is_judged_on_it() -> None:
 def test_a_night_that_judges_one_day_decides_that_day() -> None:
     night = governed(
         [Alarm(at(-1, 23), 0.25), Alarm(at(0), 0.24)],
+        [{"detector": "call_rate", "day": DAY - dt.timedelta(days=1), "raised": 0}],
         earlier=[published(at(-1))] * 15,
         share=1 / 3,
         dates=DATES[:1],

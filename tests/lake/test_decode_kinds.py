@@ -80,6 +80,8 @@ def test_kinds_of_records_are_told_apart_by_content_not_by_key() -> None:
     assert insight["record"] == json.dumps(INSIGHT, separators=(",", ":"))
     assert aggregated["record"] == json.dumps(AGGREGATED, separators=(",", ":"))
     assert [insight["source_row"], aggregated["source_row"]] == [1, 2]
+    assert result.decoded.insights.schema == schema.INSIGHTS
+    assert result.decoded.aggregated.schema == schema.AGGREGATED
 
 
 def test_an_insights_event_has_its_numbers() -> None:
