@@ -73,7 +73,9 @@ def main(folder: Path) -> None:
     )
     command = f"{os.path.relpath(Path(sys.executable).parent)}/ctanalytics"
     console.out(f"what belongs together: {command} incidents list --lake {lake}")
-    console.out(f'ask more: {command} query "select principal, calls, errors, last_seen from users limit 5" --lake {lake}')
+    console.out(
+        f'ask more: {command} query "select principal, calls, errors, last_seen from users limit 5" --lake {lake}'
+    )
     console.out(f"look around in a browser: {command} serve --lake {lake} --open")
     console.note(f"{time.monotonic() - started:.0f} s in all")
 

@@ -170,7 +170,8 @@ def open_store(uri: str, aws: LakeAws) -> Store:
         )
     from ctanalytics.lake.local_store import LocalStore
 
-    return LocalStore(str(Path(uri).absolute()))
+    # Without `..` and links, as Delta names files, whose places within the lake are asked for.
+    return LocalStore(str(Path(uri).resolve()))
 
 
 def store_from(spec: dict[str, Any]) -> Store:

@@ -44,6 +44,18 @@ def test_a_new_lake_has_all_tables_and_a_marker(lake: Lake) -> None:
             assert lake.ingest_version(name) == 0
 
 
+@pytest.mark.parametrize("way", ["link", "link/../lake", "lake/../other/../lake"])
+def test_files_lie_within_the_lake_whatever_way_leads_to_it(
+    lake: Lake, tmp_path: Path, way: str
+) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "lake")
+    lake.append("outbox", _outbox(0))
+    found = Lake.open(tmp_path / way)
+    (file,) = found.files("outbox")
+    assert file.startswith(f"{found.store.location('tables')}/outbox/")
+
+
 def test_its_tables_are_those_that_delta_rs_makes(lake: Lake, tmp_path: Path) -> None:
     for name, spec in layout.TABLES.items():
         DeltaTable.create(
@@ -198,21 +210,22 @@ def test_a_lake_is_for_its_owner_alone(tmp_path: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
 
 
-def test_appended_rows_are_read_and_none_are_lost_to_another_writer(lake: Lake) -> None:
-    def rows(number: int) -> pa.Table:
-        columns = OUTBOX.names
-        return pa.Table.from_pylist([dict.fromkeys(columns) | {columns[0]: str(number)}], OUTBOX)
+def _outbox(number: int) -> pa.Table:
+    columns = OUTBOX.names
+    return pa.Table.from_pylist([dict.fromkeys(columns) | {columns[0]: str(number)}], OUTBOX)
 
+
+def test_appended_rows_are_read_and_none_are_lost_to_another_writer(lake: Lake) -> None:
     threads = [
-        threading.Thread(target=lambda n=n: Lake.open(lake.uri).append("outbox", rows(n)))
+        threading.Thread(target=lambda n=n: Lake.open(lake.uri).append("outbox", _outbox(n)))
         for n in range(5)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    lake.append("outbox", rows(5))
-    lake.append("outbox", rows(6).slice(0, 0))
+    lake.append("outbox", _outbox(5))
+    lake.append("outbox", _outbox(6).slice(0, 0))
     with lake.engine() as engine:
         found = engine.sql("select * from lake.outbox")
     assert sorted(found[OUTBOX.names[0]].to_pylist()) == [str(n) for n in range(6)]
