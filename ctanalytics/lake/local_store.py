@@ -177,7 +177,7 @@ def _local_errors(uri: str) -> Iterator[None]:
     except NotADirectoryError as error:
         raise LakeError(
             "this place is a file, or lies below one, and a lake is a folder",
-            where=uri,
+            where=str(error.filename or uri),
             mend="name a folder with --lake",
         ) from error
     except OSError as error:

@@ -95,6 +95,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
                 to = folder / "our-rules" / path.relative_to(root)
                 to.parent.mkdir(parents=True, exist_ok=True)
                 (shutil.copytree if path.is_dir() else shutil.copy)(path, to)
+        (folder / "logs").symlink_to("raw")
         _upload(server, folder / "raw")
         sns = server.client("sns").create_topic(Name="alerts")
         server.client("organizations", "us-east-1").create_organization(FeatureSet="ALL")
@@ -143,6 +144,7 @@ def _words(folder: Path, topic: str) -> dict[str, str]:
     )
     return {
         "TOPIC_ARN": topic,
+        "simulate ./logs": "simulate ./others",
         "5m": "1s",
         "5000": "20",
         "s3://inventory/central-trail-logs/daily/": "s3://inventory/reports/logs/daily/",
@@ -219,7 +221,6 @@ def test_the_first_pages_run_from_top_to_bottom(
     bench: Bench, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Their translations have the same commands, as tests/test_docs.py sees to."""
-    (bench.folder / "logs").symlink_to("raw")
     topic = bench.words["TOPIC_ARN"]
     ran = []
     for words in [*commands("docs/index.md"), *commands("README.md")]:

@@ -20,7 +20,7 @@ from werkzeug.wrappers import Request, Response
 from ctanalytics.errors import LakeError, LakeMissing, LakeUnsafe, UsageError
 from ctanalytics.lake.local_store import LocalStore
 from ctanalytics.lake.store import Store, open_store, store_from
-from ctanalytics.lake.tables import create_table
+from ctanalytics.lake.tables import commit_errors, create_table
 from ctanalytics.settings import LakeAws
 from tests.aws_server import DroppedError, Server, aws_server, s3_error, tls_server
 
@@ -413,12 +413,20 @@ def test_a_busy_answer_without_a_body_is_asked_again(server: Server) -> None:
         files.info(store.location("none"))
 
 
-def test_a_commit_that_can_not_be_written_is_an_error_of_the_lake(tmp_path: Path) -> None:
+def test_a_table_that_can_not_be_made_is_an_error_of_the_lake(tmp_path: Path) -> None:
     store = open_store(str(tmp_path / "lake"), LakeAws())
     (tmp_path / "lake").mkdir()
     (tmp_path / "lake" / "tables").write_bytes(b"a file in the way")
-    with pytest.raises(LakeError, match="events can't be written"):
+    with pytest.raises(LakeError, match="lies below one") as raised:
         create_table(store, "events")
+    assert "lake/tables" in raised.value.where
+
+
+def test_a_commit_that_can_not_be_written_is_an_error_of_the_lake(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path), LakeAws())
+    (tmp_path / "events").write_bytes(b"a file in the way")
+    with pytest.raises(LakeError, match="events can't be written"), commit_errors(store, "events"):
+        write_deltalake(tmp_path / "events", pa.table({"number": [1]}))
 
 
 def test_many_files_are_removed_at_once_and_absent_ones_are_fine(store: Store) -> None:
