@@ -32,7 +32,7 @@ def _volume(given: dict[str, Any], events: int, per_object: int) -> dict[str, st
     price, measured, assumed = given["prices"], given["measured"], given["assumed"]
     objects = events / per_object
     read = events * measured["compressed_bytes_per_event"]
-    cpu_us = (measured["ingest_cpu_us"] + measured["compact_cpu_us"]) * assumed["spark_factor"]
+    cpu_us = (measured["ingest_cpu_us"] + measured["compact_cpu_us"]) * measured["spark_factor"]
     core_hours = events * cpu_us / 1e6 / 3_600
     vcpu_hours = core_hours * assumed["vcpus_per_core"]
     parts, plans = read / assumed["part_bytes"], read / assumed["plan_bytes"]
