@@ -57,7 +57,7 @@ step() { # step NAME COMMAND...: run it, keep what it says, tell how long it too
 }
 
 commands() { # the commands of a page's blocks
-    sed -n '/^```\(sh\)\{0,1\}$/,/^```$/p' "$1" | grep "^$2 "
+    awk '/^```/ { inside = !inside; shell = $0 == "```" || $0 == "```sh"; next } inside && shell' "$1" | grep "^$2 "
 }
 
 step "git clone" git clone --quiet "$here" "$clone"
