@@ -21,7 +21,13 @@ from ctanalytics.errors import LakeError, LakeMissing, LakeNewer
 from ctanalytics.lake import layout, upgrade
 from ctanalytics.lake.lease import Lease
 from ctanalytics.lake.store import PROBES, Store, open_store
-from ctanalytics.lake.tables import commit_errors, create_table, not_opened, nullable
+from ctanalytics.lake.tables import (
+    commit_errors,
+    create_table,
+    last_transaction,
+    not_opened,
+    nullable,
+)
 
 if TYPE_CHECKING:
     from ctanalytics.engines.duckdb import Engine
@@ -198,7 +204,7 @@ class Lake:
 
     def ingest_version(self, name: str) -> int:
         """Return the number of the last plan whose rows a table has; 0 when none."""
-        return self.table(name).transaction_version(_INGEST) or 0
+        return last_transaction(self.table(name), name, _INGEST, self.uri)
 
     def commit_plan(self, name: str, plan_id: int, adds: Sequence[Mapping[str, Any]]) -> bool:
         """Add a plan's files to a table, unless the table has them already.
@@ -213,7 +219,7 @@ class Lake:
         for _ in range(_COMMIT_TRIES):
             table = self.table(name)
             # The transaction's number alone stops nobody: it has to be looked at.
-            if (table.transaction_version(_INGEST) or 0) >= plan_id:
+            if last_transaction(table, name, _INGEST, self.uri) >= plan_id:
                 return False
             actions: list[AddAction | RemoveAction] = [
                 AddAction(

@@ -22,7 +22,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from ctanalytics.errors import LakeError
 from ctanalytics.lake import layout
-from ctanalytics.lake.tables import commit_errors, nullable
+from ctanalytics.lake.tables import commit_errors, last_transaction, nullable
 
 if TYPE_CHECKING:
     from ctanalytics.lake.lake import Lake
@@ -111,8 +111,8 @@ def snapshot(lake: Lake, table: str) -> Snapshot:
     return Snapshot(
         table=table,
         version=opened.version(),
-        maintenance=opened.transaction_version(_MAINTENANCE) or 0,
-        ingested=opened.transaction_version(_INGEST) or 0,
+        maintenance=last_transaction(opened, table, _MAINTENANCE, lake.uri),
+        ingested=last_transaction(opened, table, _INGEST, lake.uri),
         files=tuple(sorted(files, key=lambda file: file.path)),
     )
 

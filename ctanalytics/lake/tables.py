@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import pyarrow as pa
-from deltalake import Schema
+from deltalake import DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from ctanalytics import untrusted
@@ -69,6 +69,18 @@ def commit_errors(store: Store, name: str) -> Iterator[None]:
             where=store.uri,
             mend="check the disk's space and your rights, and run it again: a commit is whole or absent",
         ) from error
+
+
+def last_transaction(table: DeltaTable, name: str, application: str, uri: str) -> int:
+    """Return the number of an application's last commit to a table; 0 when it made none.
+
+    Raises:
+        LakeError: the table's log, which may be read again for it, came in part or not at all.
+    """
+    try:
+        return table.transaction_version(application) or 0
+    except (DeltaError, OSError) as error:
+        raise not_opened(name, error, uri) from error
 
 
 def nullable(columns: pa.Schema) -> pa.Schema:

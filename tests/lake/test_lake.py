@@ -18,7 +18,7 @@ from ctanalytics.findings import OUTBOX
 from ctanalytics.lake import layout
 from ctanalytics.lake.lake import Lake
 from ctanalytics.lake.merge import write
-from ctanalytics.lake.tables import nullable
+from ctanalytics.lake.tables import last_transaction, nullable
 from ctanalytics.records import schema
 from ctanalytics.settings import Ingest, Settings
 from tests import builders
@@ -54,6 +54,14 @@ def test_files_lie_within_the_lake_whatever_way_leads_to_it(
     found = Lake.open(tmp_path / way)
     (file,) = found.files("outbox")
     assert file.startswith(f"{found.store.location('tables')}/outbox/")
+
+
+def test_a_log_that_is_cut_while_a_table_is_open_is_an_error_of_the_lake(lake: Lake) -> None:
+    table = lake.table("events")
+    (commit,) = Path(lake.uri, "tables/events/_delta_log").glob("*.json")
+    commit.write_bytes(commit.read_bytes()[:-40])
+    with pytest.raises(LakeError, match="events can't be opened"):
+        last_transaction(table, "events", "ingest", lake.uri)
 
 
 def test_its_tables_are_those_that_delta_rs_makes(lake: Lake, tmp_path: Path) -> None:
