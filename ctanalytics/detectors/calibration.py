@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -145,12 +145,8 @@ def _tail(known: Floats, least_scale: float) -> tuple[float, float]:
     return body, scale * math.log(ratio) * SHAPE / (ratio**SHAPE - 1)
 
 
-class ByStratum:
+class ByStratum(Protocol):
     """Judges each value by its own stratum, which is widened where it is small."""
-
-    def _null(self, level: int, stratum: int) -> Surprising | None:
-        """What a stratum is judged by; None: by the next level."""
-        raise NotImplementedError
 
     def surprise(self, values: Floats, strata: Sequence[Ints]) -> Floats:
         """Return -log10 p of values, each against its own stratum.
@@ -158,30 +154,42 @@ class ByStratum:
         Args:
             strata: of each value, from the finest to the coarsest; after the last, all is one.
         """
-        scores = np.full(len(values), np.nan)
-        everything = np.zeros(len(values), np.int64)
-        for level, own in enumerate((*strata, everything)):
-            waiting = np.isnan(scores)
-            for stratum in np.unique(own[waiting]).tolist():
-                found = self._null(level, stratum)
-                if found is not None:
-                    chosen = waiting & (own == stratum)
-                    scores[chosen] = found.surprise(values[chosen])
-        return scores
+        ...
+
+
+def _judged(
+    values: Floats, strata: Sequence[Ints], judge: Callable[[int, int], Surprising | None]
+) -> Floats:
+    """See `ByStratum.surprise`.
+
+    Args:
+        judge: what the values of a level's stratum are judged by; None: by the next level.
+    """
+    scores = np.full(len(values), np.nan)
+    everything = np.zeros(len(values), np.int64)
+    for level, own in enumerate((*strata, everything)):
+        waiting = np.isnan(scores)
+        for stratum in np.unique(own[waiting]).tolist():
+            found = judge(level, stratum)
+            if found is not None:
+                chosen = waiting & (own == stratum)
+                scores[chosen] = found.surprise(values[chosen])
+    return scores
 
 
 @dataclass(frozen=True)
-class Tails(ByStratum):
+class Tails:
     """What is left of `Nulls` where only what is rarer than RARER is to be told."""
 
     known: Mapping[tuple[int, int], Tail | None]
 
-    def _null(self, level: int, stratum: int) -> Tail | None:
-        return self.known[level, stratum]
+    def surprise(self, values: Floats, strata: Sequence[Ints]) -> Floats:
+        """See `ByStratum`."""
+        return _judged(values, strata, lambda level, stratum: self.known[level, stratum])
 
 
 @dataclass
-class Nulls(ByStratum):
+class Nulls:
     """Pools by stratum, prepared when they are first asked for."""
 
     pool: Floats
@@ -189,6 +197,10 @@ class Nulls(ByStratum):
     """Of the pool's values, as for `surprise`."""
     least_scale: float = _LEAST_SCALE
     _made: dict[tuple[int, int], Null | None] = field(default_factory=dict)
+
+    def surprise(self, values: Floats, strata: Sequence[Ints]) -> Floats:
+        """See `ByStratum`."""
+        return _judged(values, strata, self._null)
 
     def tails(self) -> list[tuple[int, int, Tail | None]]:
         """Return what was asked for so far: level, stratum, and by what its rare values are judged;
